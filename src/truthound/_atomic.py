@@ -1,0 +1,68 @@
+"""The one way in which this package writes a file: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[Path]:
+    """Yield a temporary path that takes the place of ``path`` when the block ends.
+
+    The content is flushed to the disk before the rename and the folder after it, so
+    that a crash leaves either the old file or the new one. When the block raises,
+    or the disk is full, the old file stays as it was and nothing else is left.
+
+    Args:
+        path: the final path. A link is followed: what it points to is replaced.
+        mode: permission bits of a new file, lessened by the umask; an existing
+            file keeps its own.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full.
+    """
+    final = Path(os.path.realpath(path))
+    temporary = final.with_name(f".{final.name[:80]}.{secrets.token_hex(4)}.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        mode = final.stat().st_mode & 0o7777
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+        yield temporary
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(final.parent)
+
+
+def write_bytes(
+    path: str | os.PathLike[str], content: bytes, mode: int = 0o666
+) -> None:
+    """Write ``content`` to ``path`` as a whole; see :func:`replacing`."""
+    with replacing(path, mode) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: str | os.PathLike[str], content: str, mode: int = 0o666) -> None:
+    """Write ``content`` as UTF-8 to ``path`` as a whole; see :func:`replacing`."""
+    write_bytes(path, content.encode("utf-8"), mode)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Some network file systems refuse to open or sync a folder; the rename itself
+    # has happened by then, so that is no reason to report a failure.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,23 @@
+"""The only reader of time in the package, so that a test can hand in another."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The machine's clocks; subclass it to hand a test's own time in."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only ever grow; for durations and limits."""
+        return time.perf_counter()
+
+    def now(self) -> datetime:
+        """Return the present moment, aware and in UTC; for stamps."""
+        return datetime.now(UTC)
+
+
+SYSTEM_CLOCK = Clock()

@@ -1,0 +1,112 @@
+"""One run of a checkpoint while it lasts, and how it may end."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from truthound._clock import Clock
+from truthound.checkpoint.model import (
+    CheckpointConfig,
+    CheckpointResult,
+    CheckpointStatus,
+)
+from truthound.errors import TruthoundError
+from truthound.secrets import Reference, hidden, without_password
+from truthound.validators import Severity, ValidationRun
+
+logger: logging.Logger = logging.getLogger("truthound.checkpoint")
+
+
+class Run:
+    """One run while it lasts: its id, its beginning, and how it may end."""
+
+    def __init__(
+        self, config: CheckpointConfig, clock: Clock, context: Mapping[str, Any] | None
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.began = self.clock.monotonic()
+        self.time: datetime = self.clock.now()
+        moment = self.time.strftime(config.run_name_template)
+        self.run_id = f"{config.name}_{moment}_{secrets.token_hex(4)}"
+        self.metadata = {**config.metadata, **(context or {})}
+
+    def completed(self, run: ValidationRun) -> CheckpointResult:
+        """Return the result of a run that was completed."""
+        return self._result(
+            status=_status(run, self.config),
+            validation_run=run,
+            data_asset=run.source,
+            error=_what_failed(run),
+        )
+
+    def broken(
+        self, error: Exception, source: object, secrets_of: Iterable[str]
+    ) -> CheckpointResult:
+        """Return the result of a run that was not.
+
+        Args:
+            error: what was raised.
+            source: the data.
+            secrets_of: names in the environment whose values must not be shown.
+        """
+        if not isinstance(error, TruthoundError):
+            # The boundary of a run: nothing a user's function or an engine raises
+            # may get lost or stop other runs.
+            logger.error("%s failed", self.run_id, exc_info=error)
+            said = f"{type(error).__name__}: {error}"
+        else:
+            said = str(error)
+        if isinstance(source, Reference):
+            said = source.hidden(said)
+        said = hidden(said, secrets_of)
+        return self._result(
+            status=CheckpointStatus.ERROR,
+            data_asset=described(source),
+            error=said,
+        )
+
+    def _result(self, **found: Any) -> CheckpointResult:
+        return CheckpointResult(
+            run_id=self.run_id,
+            checkpoint_name=self.config.name,
+            run_time=self.time,
+            duration_ms=(self.clock.monotonic() - self.began) * 1000,
+            metadata=self.metadata,
+            **found,
+        )
+
+
+def _status(run: ValidationRun, config: CheckpointConfig) -> CheckpointStatus:
+    if run.errors:
+        return CheckpointStatus.ERROR
+    issues = run.issues
+    if not issues:
+        return CheckpointStatus.SUCCESS
+    worst = issues[0].severity
+    if worst == Severity.CRITICAL and config.fail_on_critical:
+        return CheckpointStatus.FAILURE
+    high = any(issue.severity == Severity.HIGH for issue in issues)
+    if high and config.fail_on_high:
+        return CheckpointStatus.FAILURE
+    return CheckpointStatus.WARNING
+
+
+def _what_failed(run: ValidationRun) -> str | None:
+    errors = run.errors
+    if not errors:
+        return None
+    return "; ".join(f"{check.name}: {check.error}" for check in errors)
+
+
+def described(source: object) -> str:
+    """Name a source for people, without any password in an address."""
+    if isinstance(source, str):
+        return without_password(source)
+    if hasattr(source, "__fspath__"):
+        return str(source)
+    return getattr(source, "__qualname__", type(source).__name__)

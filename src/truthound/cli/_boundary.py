@@ -1,0 +1,186 @@
+"""Where every failure becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from types import FrameType
+
+import click
+
+from truthound.errors import (
+    ConfigurationError,
+    ConfigurationFileError,
+    MissingDependencyError,
+    TruthoundError,
+)
+
+# Control characters but for tab and newline, and those that change the direction.
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+
+
+class Exit(IntEnum):
+    """How a command ends. Interrupted comes before 2, then 3, then 1."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    NOTHING_SELECTED = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class _Terminated(SystemExit):
+    """SIGTERM has come. An event loop lets SystemExit through, and few others."""
+
+
+def guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
+    """Call a command and return the exit code; nothing but that leaves it."""
+    with _signals():
+        return _called(command, arguments)
+
+
+def _called(command: click.Command, arguments: Sequence[str] | None) -> int:
+    verbosity = {"verbose": 0}
+    try:
+        code = command.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="truthound",
+            standalone_mode=False,
+            obj=verbosity,
+        )
+        _flush()
+        return int(code) if isinstance(code, int) else Exit.PASSED
+    except _Terminated:
+        return _said("terminated", Exit.TERMINATED)
+    except (KeyboardInterrupt, click.Abort):
+        return _said("interrupted", Exit.INTERRUPTED)
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else Exit.USAGE
+    except click.ClickException as error:
+        with _quiet_pipe():
+            error.show()
+        return Exit.USAGE
+    except TruthoundError as error:
+        return _expected(error)
+    except Exception as error:  # noqa: BLE001 - the outermost boundary
+        return _unexpected(error, verbose=bool(verbosity["verbose"]))
+
+
+def _expected(error: TruthoundError) -> Exit:
+    if isinstance(error, ConfigurationFileError):
+        return _said("\n".join(error.problems), Exit.USAGE, prefix="")
+    if isinstance(error, (ConfigurationError, MissingDependencyError)):
+        return _said(str(error), Exit.USAGE)
+    return _said(str(error), Exit.INCOMPLETE)
+
+
+def _unexpected(error: Exception, *, verbose: bool) -> Exit:
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        _drop_stdout()
+        return Exit.PASSED
+    if verbose:
+        import traceback
+
+        traceback.print_exception(error)
+        return Exit.INCOMPLETE
+    said = " ".join(str(error).split())[:300]
+    return _said(
+        f"unexpected {type(error).__name__}: {said} (-v shows where)", Exit.INCOMPLETE
+    )
+
+
+def stdout(text: str) -> None:
+    """Write to standard output; nothing happens if its reader has gone.
+
+    Raises:
+        click.ClickException: it cannot be written.
+    """
+    try:
+        click.echo(text, nl=not text.endswith("\n"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+    except OSError as error:
+        _drop_stdout()
+        raise click.ClickException(
+            f"cannot write to standard output: {error.strerror}"
+        ) from error
+
+
+def stderr(text: str) -> None:
+    """Write a line to standard error."""
+    with _quiet_pipe():
+        click.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """Return a text without the signs that steer a terminal or turn it around."""
+    return _STEERING.sub("�", text)
+
+
+def _said(text: str, code: Exit, prefix: str = "truthound: ") -> Exit:
+    stderr(prefix + text)
+    return code
+
+
+def _flush() -> None:
+    with _quiet_pipe():
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _quiet_pipe() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _drop_stdout()
+
+
+def _drop_stdout() -> None:
+    # What is still in the buffer would be written, and fail, when the process ends.
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, sys.stdout.fileno())
+        finally:
+            os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Make SIGTERM and Ctrl-C end the command, and a second Ctrl-C at once."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    def at_once(number: int, frame: FrameType | None) -> None:
+        os._exit(Exit.INTERRUPTED)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, at_once)
+        raise KeyboardInterrupt
+
+    try:
+        before = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, terminate),
+            signal.SIGINT: signal.signal(signal.SIGINT, interrupt),
+        }
+    except ValueError:  # not in the main thread: signals go elsewhere
+        yield
+        return
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not at_once:  # else the process ends
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,7 @@
+"""What is in the columns of data, and validators that it passes."""
+
+from truthound.profile._compute import profile
+from truthound.profile._model import ColumnProfile, Histogram, Profile
+from truthound.profile._suggest import suggest, to_yaml
+
+__all__ = ["ColumnProfile", "Histogram", "Profile", "profile", "suggest", "to_yaml"]

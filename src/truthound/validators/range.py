@@ -1,0 +1,180 @@
+"""range: values must lie between bounds, given or learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
+
+from truthound.data import Column
+from truthound.errors import CheckError, ConfigurationError
+from truthound.validators.base import (
+    Check,
+    Finding,
+    RowValidator,
+    Scope,
+)
+from truthound.validators.bounds import (
+    Bound,
+    bound_for,
+    interval,
+    plain,
+    widened,
+    within,
+)
+from truthound.validators.metrics import extremes, learned_key, nans_of
+
+
+@dataclass(kw_only=True, eq=False)
+class RangeValidator(RowValidator):
+    """Values must lie between two bounds, both of which count as inside.
+
+    Without bounds they are learned: the first run of a checkpoint keeps each
+    column's smallest and largest value, and later runs allow that span and a margin
+    on both sides. What was learned with a ``where`` is kept apart for it. A column
+    without values teaches nothing, and one with an infinite value sets no bound on that
+    side. A missing value is not judged; NaN is never in range.
+
+    Args:
+        min: the smallest value allowed: a number, or for a column of dates or times
+            an ISO 8601 text.
+        max: the largest value allowed.
+        margin: how far beyond the learned bounds a value may lie, as a share of
+            their span; used only if neither bound is given.
+
+    Example:
+        >>> import polars as pl, truthound
+        >>> rides = pl.DataFrame({"fare": [12.5, -3.0, 480.0]})
+        >>> run = truthound.check(rides, [{"range": {"column": "fare", "min": 0}}])
+        >>> run.checks[0].observed, run.checks[0].failed
+        ('-3.0 to 480.0', 1)
+    """
+
+    rule = "range"
+    row_by_row = True
+    accepts: ClassVar[tuple[str, ...]] = ("numeric", "temporal")
+
+    min: Bound | None = None
+    max: Bound | None = None
+    margin: float = 0.1
+
+    def check_options(self) -> None:
+        if self.margin < 0:
+            raise ConfigurationError(f"margin is 0 or more, not {self.margin!r}")
+
+    def holds(self, column: Column, ns: Any) -> Any:
+        return within(
+            ns.col(column.name),
+            bound_for(column, "min", self.min),
+            bound_for(column, "max", self.max),
+            ns,
+            is_float=column.is_a("float"),
+        )
+
+    def expectation(self) -> str:
+        return interval(self.min, self.max)
+
+    def checks(self, scope: Scope) -> Iterator[Check]:
+        if self.min is None and self.max is None:
+            yield from self._learned(scope)
+            return
+        for column in self.selected(scope):
+            yield self._bounded(scope, column)
+
+    def _bounded(self, scope: Scope, column: Column) -> Check:
+        where = self.filter(scope)
+        low = bound_for(column, "min", self.min)
+        high = bound_for(column, "max", self.max)
+        if low is not None and high is not None and low > high:
+            raise CheckError(f"min ({low}) is larger than max ({high})")
+        count = self.row_check(scope, (column.name,), partial(self.holds, column))
+        metrics = (
+            *count.metrics,  # rows, nulls, offenders
+            *extremes(column, where),
+            *((nans_of(column.name, where),) if column.is_a("float") else ()),
+        )
+
+        def judge(
+            rows: int, nulls: int, failed: int, least: Any, most: Any, nans: int = 0
+        ) -> Finding:
+            seen = "no values" if least is None else f"{least} to {most}"
+            if nans:
+                return self.verdict(
+                    rows - nulls, failed, f"{seen}, {nans:,} NaN", {"nan": int(nans)}
+                )
+            return self.verdict(rows - (nulls or 0), failed or 0, seen)
+
+        return Check(
+            validator=self,
+            columns=(column.name,),
+            metrics=metrics,
+            judge=judge,
+            failing=count.failing,
+        )
+
+    def _learned(self, scope: Scope) -> Iterator[Check]:
+        if self.groups:
+            raise CheckError(
+                "range learns no bounds for groups: give min or max, or leave by out"
+            )
+        if self.column is None and self.columns is None:
+            columns = [
+                column
+                for column in scope.schema.values()
+                if column.is_a("numeric") or column.kind in {"date", "datetime"}
+            ]
+        else:
+            columns = self.selected(scope)
+        where = self.filter(scope)
+        for column in columns:
+            key = learned_key("range", column, where)
+            known = scope.learned(key)
+            if known is None:
+                yield self._learning(scope, column, key)
+                continue
+            low, high = widened(
+                bound_for(column, "min", known["min"]),
+                bound_for(column, "max", known["max"]),
+                self.margin,
+            )
+            learned = replace(
+                self,
+                column=column.name,
+                columns=None,
+                min=low,
+                max=high,
+                name=self.name and f"{self.name} [{column.name}]",
+            )
+            yield learned._bounded(scope, column)
+
+    def _learning(self, scope: Scope, column: Column, key: str) -> Check:
+        where = self.filter(scope)
+
+        def is_number(ns: Any) -> Any:
+            values = ns.col(column.name)
+            # Whatever is learned, NaN is not in its range.
+            return ~values.is_nan() if column.is_a("float") else values.is_not_null()
+
+        count = self.row_check(scope, (column.name,), is_number)
+
+        def judge(rows: int, nulls: int, nans: int, least: Any, most: Any) -> Finding:
+            found = self.verdict((rows or 0) - (nulls or 0), nans or 0)
+            words = f"; {nans:,} NaN" if nans else ""
+            if least is None or least != least:  # nothing, or nothing but NaN
+                return replace(found, message=f"nothing learned: no values{words}")
+            return replace(
+                found,
+                observed=f"{least} to {most}",
+                message=f"learned: {interval(least, most)}{words}",
+                learned={"min": plain(least), "max": plain(most)},
+            )
+
+        return Check(
+            validator=self,
+            columns=(column.name,),
+            metrics=(*count.metrics, *extremes(column, where)),
+            judge=judge,
+            failing=count.failing,
+            learns=key,
+        )

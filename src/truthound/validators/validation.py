@@ -1,0 +1,214 @@
+"""One validation: open the source, plan, run, keep what was learned."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from truthound._clock import SYSTEM_CLOCK, Clock
+from truthound.data import (
+    FrameTable,
+    ReadOptions,
+    RetypedError,
+    Table,
+    open_source,
+)
+from truthound.errors import StoreError
+from truthound.store import Baseline, Baselines
+from truthound.validators.base import Scope, Validator
+from truthound.validators.plan import Examples, Outcome, Plan
+from truthound.validators.registry import build_all
+from truthound.validators.result import CheckResult, Severity, ValidationRun
+
+# What can be judged of any table without knowing what it should hold.
+DEFAULT_VALIDATORS = ("null", "blank", "duplicate")
+
+
+@dataclass(kw_only=True)
+class Validation:
+    """What must hold of a source; run it as often as there is new data.
+
+    Args:
+        name: under which baselines are kept; None to keep none for frames, and
+            those of a file under the name ``check``.
+        validators: names, mappings or objects.
+        read: how the source is read.
+        examples: which of the failing rows are shown, and how.
+        allow_empty: accept a table without rows.
+        min_severity: failures below it are not issues.
+        baselines: where they are kept; None for the usual place.
+        clock: tells the time.
+    """
+
+    validators: Sequence[Validator]
+    name: str | None = None
+    read: ReadOptions = field(default_factory=ReadOptions)
+    examples: Examples = field(default_factory=Examples)
+    allow_empty: bool = False
+    min_severity: Severity | None = None
+    baselines: Baselines | None = None
+    clock: Clock = SYSTEM_CLOCK
+    _plan: Plan | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.calls_python: bool = any(v.calls_python for v in self.validators)
+
+    def runs_in_place(self, source: object) -> bool:
+        """Tell whether a run takes about as long as handing it to a thread."""
+        return (
+            isinstance(source, pl.DataFrame)
+            and source.height * source.width <= FrameTable.SMALL
+            and not self.calls_python
+        )
+
+    def run(
+        self,
+        source: object,
+        run_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ValidationRun:
+        """Validate a source. Blocks; called in a worker thread.
+
+        Raises:
+            DataError: it cannot be read.
+            StoreError: a baseline that a check needs cannot be read.
+        """
+        began, now = self.clock.monotonic(), self.clock.now()
+        table = open_source(source, self.read)
+        memory = _Memory(self, table)
+        outcome = self._outcome(table, memory)
+        warnings = [*table.warnings, *memory.keep(outcome.learned)]
+        return ValidationRun(
+            run_id=run_id or f"{now:%Y%m%d_%H%M%S}_{secrets.token_hex(4)}",
+            run_time=now,
+            source=table.name,
+            row_count=outcome.row_count,
+            column_count=len(table.schema),
+            checks=self._with_emptiness(outcome),
+            min_severity=self.min_severity,
+            warnings=warnings,
+            metadata=metadata or {},
+            learned=outcome.learned,
+            duration_ms=(self.clock.monotonic() - began) * 1000,
+        )
+
+    def _outcome(self, table: Table, memory: _Memory) -> Outcome:
+        while True:
+            plan = self._plan
+            if plan is None or plan.schema is not table.schema:
+                plan = Plan(self.validators, self._scope(table, memory))
+                self._plan = plan if plan.reusable else None
+            try:
+                return plan.run(table, self.examples)
+            except RetypedError:
+                # A text file has other types than its first rows made believe. Each
+                # time a column loses a type, so this comes to an end.
+                continue
+
+    def _with_emptiness(self, outcome: Outcome) -> Sequence[CheckResult]:
+        if outcome.row_count or self.allow_empty:
+            return outcome.checks
+        empty = CheckResult(
+            name="empty",
+            validator="empty",
+            columns=(),
+            status="failed",
+            severity=Severity.HIGH,
+            observed=0,
+            expected="at least one row",
+            message="the table has no rows (allow_empty accepts that)",
+        )
+        return [empty, *outcome.checks]
+
+    def write_failing(self, source: object, path: str | os.PathLike[str]) -> int:
+        """Write all rows that fail a check to a Parquet or CSV file. Blocks.
+
+        The source is read once more. See :func:`truthound.data.failing.write_failing`
+        for the file and for what is raised.
+
+        Returns:
+            How many rows were written.
+        """
+        from truthound.data.failing import write_failing
+
+        table = open_source(source, self.read)
+        memory = _Memory(self, table)
+        while True:
+            plan = Plan(self.validators, self._scope(table, memory))
+            try:
+                return write_failing(table, plan.failing(), path)
+            except RetypedError:  # see _outcome
+                continue
+
+    def plan(self, source: object) -> Plan:
+        """Return the plan for a source without running it.
+
+        Raises:
+            DataError: the source cannot be opened.
+        """
+        table = open_source(source, self.read)
+        memory = _Memory(self, table)
+        return Plan(self.validators, self._scope(table, memory))
+
+    def _scope(self, table: Table, memory: _Memory) -> Scope:
+        return Scope(
+            table.schema, memory.values, open_source, self.clock, table.ordered
+        )
+
+    @classmethod
+    def of(cls, validators: object, **options: Any) -> Validation:
+        """Make one of whatever ``validators=`` may be; None for the default ones."""
+        specs = DEFAULT_VALIDATORS if validators is None else validators
+        return cls(validators=build_all(specs), **options)
+
+
+class _Memory:
+    """The baseline of one run: read when a check asks, written when one learned."""
+
+    def __init__(self, validation: Validation, table: Table) -> None:
+        self._name = validation.name or "check"
+        self._source = table.name
+        # A frame handed to truthound.check() has no identity to remember it by.
+        self._kept = validation.name is not None or table.addressable
+        self._baselines = validation.baselines
+        self._clock = validation.clock
+        self._values: Mapping[str, Any] | None = None
+
+    def values(self) -> Mapping[str, Any]:
+        if self._values is None:
+            known = self._store().get(self._name, self._source) if self._kept else None
+            self._values = known.values if known else {}
+        return self._values
+
+    def keep(self, learned: Mapping[str, Any]) -> list[str]:
+        """Add what was learned to the baseline; return warnings."""
+        if not learned:
+            return []
+        if not self._kept:
+            return ["nothing was kept as baseline: the data has no name (name=...)"]
+        # Only what was unknown is added: a baseline never changes by a later run.
+        values = {**learned, **self.values()}
+        baseline = Baseline(
+            checkpoint=self._name,
+            source=self._source,
+            learned_at=self._clock.now().isoformat(),
+            values=values,
+        )
+        try:
+            self._store().put(baseline)
+        except StoreError as error:
+            return [str(error)]
+        return [
+            f"learned a baseline for {len(learned)} checks of "
+            f"{self._source} (truthound baseline show {self._name})"
+        ]
+
+    def _store(self) -> Baselines:
+        if self._baselines is None:
+            self._baselines = Baselines.near()
+        return self._baselines

