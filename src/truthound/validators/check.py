@@ -29,6 +29,8 @@ class Finding:
         whole_table: the check is of the table, not of its rows: a failure is
             critical unless the validator says otherwise.
         learned: what to keep as baseline, if this run is the one that learns.
+        failing: a condition that finds the failing rows faster than the check's own,
+            made from what the judge has come to know.
     """
 
     passed: bool
@@ -40,6 +42,7 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=dict)
     whole_table: bool = False
     learned: Any = None
+    failing: Predicate | None = None
 
 
 @dataclass(frozen=True, slots=True)

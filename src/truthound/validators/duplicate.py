@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from truthound.data import Column
 from truthound.validators.base import Check, RowValidator, Scope
 from truthound.validators.metrics import rows_of
-from truthound.validators.repeats import distinct, repeated, repeats_check
+from truthound.validators.repeats import repeated, repeats_check
 
 
 @dataclass(kw_only=True, eq=False)
@@ -45,12 +45,12 @@ class DuplicateValidator(RowValidator):
         key = tuple(column.name for column in self.selected(scope))
         if not key:
             return  # a table without columns has no rows to compare
-        failing, judge = repeats_check(self, key, where, nulls_count=True)
+        failing, repeats, judge = repeats_check(self, key, where, nulls_count=True)
         given = self.column is not None or self.columns is not None
         yield Check(
             validator=self,
             columns=key if given else (),
-            metrics=(rows_of(where), distinct(key, where, nulls_count=True)),
-            judge=lambda rows, different: judge(rows or 0, different or 0),
+            metrics=(rows_of(where), repeats),
+            judge=lambda rows, found: judge(rows or 0, found),
             failing=failing,
         )

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import Any
 
-from truthound.data import Batch, Metric, Showing, Table
+from truthound.data import Batch, Metric, Predicate, Showing, Table
 from truthound.errors import CheckError, TruthoundError
 from truthound.validators.base import Check, Finding, Judge, Question, Validator
 from truthound.validators.metrics import ROWS
@@ -195,6 +195,11 @@ class Execution:
             return isinstance(finding, Finding) and not finding.passed
         groups = self.grouped.get(number, {})
         return any(not group.passed for group in groups.values())
+
+    def quicker(self, number: int) -> Predicate | None:
+        """Return the condition for the failing rows that a judge made, if one did."""
+        finding = self.findings.get(number)
+        return finding.failing if isinstance(finding, Finding) else None
 
     def examples(
         self, wanted: Mapping[int, Showing]

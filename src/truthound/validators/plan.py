@@ -87,7 +87,7 @@ class Plan:
         execution = Execution(self.slots, table)
         execution.ask(self._rounds)
         wanted = {
-            number: self._showing(number, check, check.failing, examples)
+            number: self._showing(number, check, execution.quicker(number), examples)
             for number, check in enumerate(self.slots)
             if examples.limit
             and isinstance(check, Check)
@@ -97,10 +97,12 @@ class Plan:
         return execution.report(execution.examples(wanted), examples)
 
     def _showing(
-        self, number: int, check: Check, failing: Predicate, examples: Examples
+        self, number: int, check: Check, quicker: Predicate | None, examples: Examples
     ) -> Showing:
+        failing = quicker or check.failing
+        assert failing is not None  # or there is nothing to show
         known = self._showings.get((number, examples))
-        if known is None:
+        if known is None or quicker:
             shown = dict.fromkeys(
                 (
                     *check.columns,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
+
+import polars as pl
+import polars.selectors as cs
 
 from truthound.data import Metric, Predicate, count
 from truthound.validators.base import Finding, Question, RowValidator
@@ -69,12 +74,12 @@ def repeats_check(
     where: Predicate | None,
     *,
     nulls_count: bool,
-    sortable: bool = False,
-) -> tuple[Predicate, Callable[[int, int], Finding | Question]]:
-    """Return the condition of failing rows, and the judge of a distinct count.
+) -> tuple[Predicate, Metric, Callable[[int, Any], Finding | Question]]:
+    """Return the condition of failing rows, the metric to ask, and its judge.
 
-    The distinct count is asked first: it tells at half the cost whether anything
-    repeats at all, and mostly nothing does.
+    Polars tells in one go how many rows repeat (:func:`tally`). Another engine, and
+    a table that is judged by groups, is asked for the distinct count first: it tells
+    at half the cost whether anything repeats at all, and mostly nothing does.
     """
     condition = partial(repeated, key, validator.groups, where, nulls_count)
     failing = Predicate(
@@ -84,36 +89,129 @@ def repeats_check(
         # What repeats among the first rows repeats in the whole table.
         prefix=where is None,
     )
-
-    def repeats_in(ns: Any) -> Any:
-        if not sortable or len(key) > 1 or nulls_count:
-            return count(ns, condition(ns))
-        # The lengths of runs of equals: for numbers a seventh of the time.
-        values = ns.col(key[0])
-        if where is not None:
-            values = ns.when(where.build(ns)).then(values)
-        runs = values.drop_nulls().sort().rle().struct.field("len")
-        return runs.replace(1, 0).sum()
-
+    different = distinct(key, where, nulls_count=nulls_count)
     repeats = Metric(
         ("repeated", key, validator.groups, nulls_count, where and where.key),
-        repeats_in,
+        lambda ns: count(ns, condition(ns)),
         failing.reads,
         portable=False,
     )
 
-    def judge(checked: int, different: int) -> Finding | Question:
-        too_many = checked - different
-        if too_many <= 0:
-            return validator.verdict(checked, 0)
-        return Question(
-            (repeats,),
-            lambda failed: validator.verdict(
-                checked, failed or 0, details={"surplus": too_many}
-            ),
+    def tallied(ns: Any) -> Any:
+        if ns.__name__ != "polars":
+            return different.build(ns)
+        mask = _mask(key, where, ns, nulls_count)
+        values = _key(key, ns)
+        return (values if mask is None else values.filter(mask)).map_batches(
+            tally, return_dtype=_TALLY, returns_scalar=True
         )
 
-    return failing, judge
+    def judge(checked: int, found: Any) -> Finding | Question:
+        if isinstance(found, dict):
+            return _finding(validator, checked, **found, failing=among(found["hashes"]))
+        surplus = checked - (found or 0)
+        if surplus <= 0:
+            return _finding(validator, checked, 0, 0)
+        return Question(
+            (repeats,), lambda rows: _finding(validator, checked, rows or 0, surplus)
+        )
+
+    def among(hashes: list[int]) -> Predicate | None:
+        if not hashes:
+            return None
+        known = pl.Series(hashes, dtype=pl.UInt64).implode()
+
+        def condition(ns: Any) -> Any:
+            mask = _mask(key, where, ns, nulls_count)
+            found = _key(key, ns).map_batches(
+                lambda values: _hashed(values).is_in(known), return_dtype=pl.Boolean
+            )
+            return found if mask is None else found & mask
+
+        return replace(failing, build=condition, prefix=True)
+
+    if validator.groups:
+        return failing, different, judge
+    asked = replace(different, key=("repeats", *different.key[1:]), build=tallied)
+    return failing, asked, judge
+
+
+def _finding(
+    validator: RowValidator,
+    checked: int,
+    rows: int,
+    surplus: int,
+    hashes: object = None,
+    failing: Predicate | None = None,
+) -> Finding:
+    details = {"surplus": surplus} if surplus else {}
+    return replace(validator.verdict(checked, rows, details=details), failing=failing)
+
+
+MANY_KEYS = 10_000  # repeated ones that are remembered, to find their rows again
+FEW_ROWS = 1_000  # a table of all values is made faster than so few are sorted
+_TALLY = pl.Struct(
+    {"rows": pl.Int64, "surplus": pl.Int64, "hashes": pl.List(pl.UInt64)}
+)
+
+
+def tally(values: pl.Series) -> pl.Series:
+    """Count the values that stand in a column more than once.
+
+    Equal values, or for texts and rows their equal hashes, lie side by side once they
+    are sorted. That costs a fifth of a table of all values; whatever shares its hash
+    with another is then compared by itself.
+
+    Returns:
+        One struct: how many ``rows`` stand in groups of equals; how many are
+        ``surplus``, beyond the first of each group; the ``hashes`` of the repeated
+        values, unless these are too many to remember.
+    """
+    rows = surplus = 0
+    known = pl.Series([], dtype=pl.UInt64)
+    if len(values) > FEW_ROWS or values.n_unique() < len(values):
+        repeated = _suspects(values)
+        repeated = repeated.filter(repeated.is_duplicated())
+        if rows := len(repeated):
+            different = repeated.unique()
+            surplus = rows - len(different)
+            if len(different) <= MANY_KEYS and _is_hashable(values.dtype):
+                known = _hashed(different)
+    found = {"rows": [rows], "surplus": [surplus], "hashes": [known]}
+    return pl.DataFrame(found, schema=_TALLY.to_schema()).to_struct()
+
+
+def _suspects(values: pl.Series) -> pl.Series:
+    """Return the values that share their hash, or sort key, with another."""
+    dtype = values.dtype
+    if dtype.is_numeric() or dtype.is_temporal():
+        keys = values
+    elif _is_hashable(dtype):
+        keys = _hashed(values)
+    else:
+        return values
+    in_order = keys.sort()
+    shared = in_order[1:].filter(in_order[1:].eq_missing(in_order[:-1]))
+    if not len(shared):
+        return values.clear()
+    if len(shared) * 2 > len(values):
+        return values  # hardly one that is not
+    return values.filter(keys.is_in(shared.unique().implode(), nulls_equal=True))
+
+
+def _is_hashable(dtype: pl.DataType) -> bool:
+    """Tell whether equal values of a type have equal hashes; those of lists do not."""
+    if isinstance(dtype, pl.Struct):
+        return not any(inner.is_nested() for inner in dtype.to_schema().values())
+    return not dtype.is_nested() and dtype != pl.Object
+
+
+def _hashed(values: pl.Series) -> pl.Series:
+    if isinstance(values.dtype, pl.Struct):
+        # The zeros, and the NaNs, are equal, but their hashes in a struct are not.
+        frame = values.struct.unnest()
+        values = frame.with_columns((cs.float() + 0.0).fill_nan(math.nan)).to_struct()
+    return values.hash()
 
 
 def _key(names: Key, ns: Any) -> Any:

@@ -9,9 +9,7 @@ from typing import Any
 from truthound.data import Column, Predicate
 from truthound.validators.base import Check, RowValidator, Scope
 from truthound.validators.metrics import nulls_of, rows_of
-from truthound.validators.repeats import distinct, repeated, repeats_check
-
-_SORTABLE = ("numeric", "temporal", "string")
+from truthound.validators.repeats import repeated, repeats_check
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,21 +45,14 @@ class UniqueValidator(RowValidator):
         together = self.columns is not None
         keys = [columns] if together else [[column] for column in columns]
         for key in keys:
-            sortable = all(any(c.is_a(kind) for kind in _SORTABLE) for c in key)
-            yield self._check(tuple(column.name for column in key), where, sortable)
+            yield self._check(tuple(column.name for column in key), where)
 
-    def _check(
-        self, key: tuple[str, ...], where: Predicate | None, sortable: bool
-    ) -> Check:
-        failing, judge = repeats_check(
-            self, key, where, nulls_count=False, sortable=sortable
-        )
+    def _check(self, key: tuple[str, ...], where: Predicate | None) -> Check:
+        failing, repeats, judge = repeats_check(self, key, where, nulls_count=False)
         return Check(
             validator=self,
             columns=key,
-            metrics=(rows_of(where), nulls_of(key, where), distinct(key, where)),
-            judge=lambda rows, nulls, different: judge(
-                (rows or 0) - (nulls or 0), different or 0
-            ),
+            metrics=(rows_of(where), nulls_of(key, where), repeats),
+            judge=lambda rows, nulls, found: judge((rows or 0) - (nulls or 0), found),
             failing=failing,
         )
