@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import truthound
+from truthound.data import expr
 from truthound.validators import repeats
 
 # A few values of each type, with the pairs that look different and are equal.
@@ -69,7 +70,7 @@ def columns(draw: st.DrawFn) -> pl.DataFrame:
 @pytest.fixture(params=[0, 1_000], ids=["sorted", "few"], autouse=True, scope="module")
 def _few(request: pytest.FixtureRequest) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(repeats, "FEW_ROWS", request.param)
+        patch.setattr(expr, "FEW_ROWS", request.param)
         yield
 
 

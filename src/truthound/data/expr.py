@@ -62,6 +62,7 @@ class Metric:
             brought over from any other engine.
         parsed: False if it is enough to know which values are missing, so that a
             text file need not be parsed for it.
+        small: makes an expression with less to set up, for a frame of few rows.
     """
 
     key: tuple[Hashable, ...]
@@ -69,6 +70,7 @@ class Metric:
     reads: frozenset[str] = field(compare=False)
     portable: bool = field(default=True, compare=False)
     parsed: bool = field(default=True, compare=False)
+    small: Build | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Showing:
         limit: how many rows at the most.
     """
 
-    __slots__ = ("_places", "columns", "limit", "predicate")
+    __slots__ = ("_condition", "_places", "columns", "limit", "predicate")
 
     def __init__(
         self, predicate: Predicate, columns: Sequence[str], limit: int
@@ -99,16 +101,25 @@ class Showing:
         self.predicate: Predicate = predicate
         self.columns: tuple[str, ...] = tuple(columns)
         self.limit: int = limit
-        self._places: Expression | None = None
+        self._condition: pl.Expr | None = None
+        self._places: pl.Expr | None = None
 
-    def places(self, ns: Namespace) -> Expression:
-        """Return the expression of the rows' positions, from 0; built once."""
+    @property
+    def condition(self) -> pl.Expr:
+        """The predicate for Polars; built once."""
+        if self._condition is None:
+            self._condition = built(self.predicate.build, POLARS)
+        return self._condition
+
+    @property
+    def places(self) -> pl.Expr:
+        """The rows' positions, from 0, for Polars; built once."""
         if self._places is None:
-            found = ns.arg_where(built(self.predicate.build, ns))
-            self._places = found.head(self.limit)
+            self._places = pl.arg_where(self.condition).head(self.limit)
         return self._places
 
 
+FEW_ROWS = 1_000
 ROWS = Metric(("rows",), lambda ns: ns.len(), frozenset(), parsed=False)
 
 
@@ -143,25 +154,29 @@ class Batch:
         self.parsed: frozenset[str] = frozenset(self.by).union(
             *(m.reads for m in self.metrics if m.parsed)
         )
-        self._expressions: dict[tuple[str, bool], list[Expression]] = {}
+        self._expressions: dict[tuple[str, bool, bool], list[Expression]] = {}
         self._prefix = "m"  # of the results' names, which must not meet a group's
         while any(name.startswith(self._prefix) for name in self.by):
             self._prefix += "_"
 
-    def expressions(self, ns: Namespace, height_known: bool = False) -> list[Any]:
+    def expressions(self, ns: Namespace, height: int | None = None) -> list[Any]:
         """Return the aliased expressions; built once for each namespace.
 
         Args:
             ns: polars or narwhals.
-            height_known: leave the number of rows out: the caller knows it, and an
-                expression less is worth a third of the time on a small frame.
+            height: the number of rows, if the caller knows it: it is left out then,
+                as an expression less is worth a third of the time on a small frame.
         """
-        key = (ns.__name__, height_known)
+        known = height is not None
+        small = height is not None and height <= FEW_ROWS
+        key = (ns.__name__, known, small)
         if key not in self._expressions:
             self._expressions[key] = [
-                built(metric.build, ns).alias(f"{self._prefix}{n}")
+                built((small and metric.small) or metric.build, ns).alias(
+                    f"{self._prefix}{n}"
+                )
                 for n, metric in enumerate(self.metrics)
-                if not (height_known and metric == ROWS)
+                if not (known and metric == ROWS)
             ]
         return self._expressions[key]
 

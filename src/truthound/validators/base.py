@@ -173,8 +173,7 @@ _COMMON = frozenset(f.name for f in dataclasses.fields(Validator))
 
 
 def _or_missing(holds: Callable[[Any], Any], columns: tuple[str, ...], ns: Any) -> Any:
-    # Most conditions are null for a missing value, and so not false; a user's may
-    # well be false.
+    # A user's condition may well be false for a missing value.
     right = holds(ns)
     for name in columns:
         right = right | ns.col(name).is_null()
@@ -202,6 +201,8 @@ class RowValidator(Validator):
     # Whether ``holds`` looks at nothing but the row itself, so that examples can be
     # found among the first rows of a large table.
     row_by_row: ClassVar[bool] = False
+    # Whether ``holds`` is null where a value is missing, as most conditions are.
+    null_for_null: ClassVar[bool] = False
 
     @abstractmethod
     def holds(self, column: Column, ns: Any) -> Any:
@@ -241,7 +242,8 @@ class RowValidator(Validator):
             reads: the columns that the expression reads, if they are more.
         """
         where = self.filter(scope)
-        right = holds if self.nulls_fail else partial(_or_missing, holds, columns)
+        as_it_is = self.nulls_fail or self.null_for_null
+        right = holds if as_it_is else partial(_or_missing, holds, columns)
         failing = self.failing(right, reads or frozenset(columns), where)
         failures = Metric(
             ("fails", self.rule, columns, self.own_options(), where and where.key),

@@ -27,6 +27,7 @@ class BlankValidator(RowValidator):
 
     rule = "blank"
     row_by_row = True
+    null_for_null = True
     default_columns: ClassVar[str | None] = "string"
     accepts: ClassVar[tuple[str, ...]] = ("string",)
     portable = False  # engines differ about what white space is

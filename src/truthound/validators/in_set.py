@@ -29,6 +29,7 @@ class InSetValidator(RowValidator):
 
     rule = "in_set"
     row_by_row = True
+    null_for_null = True
     accepts: ClassVar[tuple[str, ...]] = ("text", "numeric", "boolean", "temporal")
 
     values: Sequence[Any] = ()

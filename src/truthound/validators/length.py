@@ -30,6 +30,7 @@ class LengthValidator(RowValidator):
 
     rule = "length"
     row_by_row = True
+    null_for_null = True
     accepts: ClassVar[tuple[str, ...]] = ("string",)
 
     min: int | None = None

@@ -28,6 +28,7 @@ class NotInSetValidator(RowValidator):
 
     rule = "not_in_set"
     row_by_row = True
+    null_for_null = True
     accepts: ClassVar[tuple[str, ...]] = ("text", "numeric", "boolean", "temporal")
 
     values: Sequence[Any] = ()

@@ -27,6 +27,7 @@ class NotRegexValidator(RowValidator):
 
     rule = "not_regex"
     row_by_row = True
+    null_for_null = True
     accepts: ClassVar[tuple[str, ...]] = ("string",)
     portable = False  # the classes (\\w, \\d) differ between engines
 

@@ -53,6 +53,7 @@ class RangeValidator(RowValidator):
 
     rule = "range"
     row_by_row = True
+    null_for_null = True
     accepts: ClassVar[tuple[str, ...]] = ("numeric", "temporal")
 
     min: Bound | None = None
@@ -153,8 +154,9 @@ class RangeValidator(RowValidator):
 
         def is_number(ns: Any) -> Any:
             values = ns.col(column.name)
-            # Whatever is learned, NaN is not in its range.
-            return ~values.is_nan() if column.is_a("float") else values.is_not_null()
+            if not column.is_a("float"):
+                return ns.when(values.is_not_null()).then(ns.lit(True))
+            return ~values.is_nan()  # not in the range, whatever is learned
 
         count = self.row_check(scope, (column.name,), is_number)
 

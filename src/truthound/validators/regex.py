@@ -32,6 +32,7 @@ class RegexValidator(RowValidator):
 
     rule = "regex"
     row_by_row = True
+    null_for_null = True
     accepts: ClassVar[tuple[str, ...]] = ("string",)
     portable = False  # the classes (\\w, \\d) differ between engines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
@@ -81,75 +81,104 @@ def repeats_check(
     a table that is judged by groups, is asked for the distinct count first: it tells
     at half the cost whether anything repeats at all, and mostly nothing does.
     """
-    condition = partial(repeated, key, validator.groups, where, nulls_count)
-    failing = Predicate(
-        condition,
-        frozenset((*key, *validator.groups)) | (where.reads if where else frozenset()),
-        portable=False,
-        # What repeats among the first rows repeats in the whole table.
-        prefix=where is None,
-    )
-    different = distinct(key, where, nulls_count=nulls_count)
-    repeats = Metric(
-        ("repeated", key, validator.groups, nulls_count, where and where.key),
-        lambda ns: count(ns, condition(ns)),
-        failing.reads,
-        portable=False,
-    )
+    asked = _Repeats(validator, key, where, nulls_count)
+    return asked.failing, asked.metric, asked.judge
 
-    def tallied(ns: Any) -> Any:
+
+class _Repeats:
+    """What is asked about repeated keys, and how the answer is judged."""
+
+    def __init__(
+        self,
+        validator: RowValidator,
+        key: Key,
+        where: Predicate | None,
+        nulls_count: bool,
+    ) -> None:
+        self.validator = validator
+        self.key = key
+        self.where = where
+        self.nulls_count = nulls_count
+        reads = where.reads if where else frozenset[str]()
+        self.failing = Predicate(
+            partial(repeated, key, validator.groups, where, nulls_count),
+            reads.union(key, validator.groups),
+            portable=False,
+            # What repeats among the first rows repeats in the whole table.
+            prefix=where is None,
+        )
+        self.different = distinct(key, where, nulls_count=nulls_count)
+
+    @property
+    def metric(self) -> Metric:
+        if self.validator.groups:
+            return self.different
+        key = ("repeats", *self.different.key[1:])
+        return replace(
+            self.different, key=key, build=self._tallied, small=self._counted
+        )
+
+    def judge(self, checked: int, found: Any) -> Finding | Question:
+        if isinstance(found, dict):
+            hashes = found.get("hashes")
+            failing = self._among(hashes) if hashes else None
+            return self._finding(checked, found["rows"], found["surplus"], failing)
+        surplus = checked - (found or 0)
+        if surplus <= 0:
+            return self._finding(checked, 0, 0)
+        where, groups = self.where, self.validator.groups
+        rows = Metric(
+            ("repeated", self.key, groups, self.nulls_count, where and where.key),
+            lambda ns: count(ns, self.failing.build(ns)),
+            self.failing.reads,
+            portable=False,
+        )
+        return Question((rows,), lambda n: self._finding(checked, n or 0, surplus))
+
+    def _finding(
+        self, checked: int, rows: int, surplus: int, failing: Predicate | None = None
+    ) -> Finding:
+        details = {"surplus": surplus} if surplus else None
+        finding = self.validator.verdict(checked, rows, details=details)
+        return finding if failing is None else replace(finding, failing=failing)
+
+    def _tallied(self, ns: Any) -> Any:
         if ns.__name__ != "polars":
-            return different.build(ns)
-        mask = _mask(key, where, ns, nulls_count)
-        values = _key(key, ns)
-        return (values if mask is None else values.filter(mask)).map_batches(
+            return self.different.build(ns)
+        return self._present(ns).map_batches(
             tally, return_dtype=_TALLY, returns_scalar=True
         )
 
-    def judge(checked: int, found: Any) -> Finding | Question:
-        if isinstance(found, dict):
-            return _finding(validator, checked, **found, failing=among(found["hashes"]))
-        surplus = checked - (found or 0)
-        if surplus <= 0:
-            return _finding(validator, checked, 0, 0)
-        return Question(
-            (repeats,), lambda rows: _finding(validator, checked, rows or 0, surplus)
+    def _counted(self, ns: Any) -> Any:
+        values = self._present(ns)
+        return ns.struct(
+            values.is_duplicated().sum().alias("rows"),
+            (values.len() - values.n_unique()).alias("surplus"),
         )
 
-    def among(hashes: list[int]) -> Predicate | None:
-        if not hashes:
-            return None
+    def _present(self, ns: Any) -> Any:
+        mask = self._mask(ns)
+        values = _key(self.key, ns)
+        return values if mask is None else values.filter(mask)
+
+    def _mask(self, ns: Any) -> Any:
+        return _mask(self.key, self.where, ns, self.nulls_count)
+
+    def _among(self, hashes: Sequence[int]) -> Predicate:
+        """Return the condition of rows whose key has one of these hashes."""
         known = pl.Series(hashes, dtype=pl.UInt64).implode()
 
         def condition(ns: Any) -> Any:
-            mask = _mask(key, where, ns, nulls_count)
-            found = _key(key, ns).map_batches(
+            mask = self._mask(ns)
+            found = _key(self.key, ns).map_batches(
                 lambda values: _hashed(values).is_in(known), return_dtype=pl.Boolean
             )
             return found if mask is None else found & mask
 
-        return replace(failing, build=condition, prefix=True)
-
-    if validator.groups:
-        return failing, different, judge
-    asked = replace(different, key=("repeats", *different.key[1:]), build=tallied)
-    return failing, asked, judge
-
-
-def _finding(
-    validator: RowValidator,
-    checked: int,
-    rows: int,
-    surplus: int,
-    hashes: object = None,
-    failing: Predicate | None = None,
-) -> Finding:
-    details = {"surplus": surplus} if surplus else {}
-    return replace(validator.verdict(checked, rows, details=details), failing=failing)
+        return replace(self.failing, build=condition, prefix=True)
 
 
 MANY_KEYS = 10_000  # repeated ones that are remembered, to find their rows again
-FEW_ROWS = 1_000  # a table of all values is made faster than so few are sorted
 _TALLY = pl.Struct(
     {"rows": pl.Int64, "surplus": pl.Int64, "hashes": pl.List(pl.UInt64)}
 )
@@ -169,14 +198,13 @@ def tally(values: pl.Series) -> pl.Series:
     """
     rows = surplus = 0
     known = pl.Series([], dtype=pl.UInt64)
-    if len(values) > FEW_ROWS or values.n_unique() < len(values):
-        repeated = _suspects(values)
-        repeated = repeated.filter(repeated.is_duplicated())
-        if rows := len(repeated):
-            different = repeated.unique()
-            surplus = rows - len(different)
-            if len(different) <= MANY_KEYS and _is_hashable(values.dtype):
-                known = _hashed(different)
+    repeated = _suspects(values)
+    repeated = repeated.filter(repeated.is_duplicated())
+    if rows := len(repeated):
+        different = repeated.unique()
+        surplus = rows - len(different)
+        if len(different) <= MANY_KEYS and _is_hashable(values.dtype):
+            known = _hashed(different)
     found = {"rows": [rows], "surplus": [surplus], "hashes": [known]}
     return pl.DataFrame(found, schema=_TALLY.to_schema()).to_struct()
 
