@@ -13,6 +13,7 @@ from truthound.data.expr import (
     native_predicate,
     pattern_problem,
     sql_predicate,
+    unnamed,
 )
 from truthound.data.keys import Keys, distinct_keys
 from truthound.data.options import ReadOptions
@@ -52,5 +53,6 @@ __all__ = [
     "pattern_problem",
     "samples",
     "sql_predicate",
+    "unnamed",
     "whole",
 ]

@@ -265,6 +265,11 @@ def pattern_problem(pattern: str) -> str | None:
     return None
 
 
+def unnamed(values: pl.Series) -> pl.Series:
+    """Return a series without its name: one called ``^a$`` does not find itself."""
+    return values.alias("")
+
+
 def by_value(values: Expression, function: Callable[[Any], bool]) -> Expression:
     """Make a Polars condition of a Python function, called once a different value.
 
@@ -276,6 +281,7 @@ def by_value(values: Expression, function: Callable[[Any], bool]) -> Expression:
     """
 
     def judge(column: pl.Series) -> pl.Series:
+        column = unnamed(column)
         different = column.unique().drop_nulls()
         answers = [_answer(function, value) for value in different]
         right = different.filter(pl.Series(answers, dtype=pl.Boolean))

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from truthound.data.expr import POLARS
+from truthound.data.expr import POLARS, unnamed
 from truthound.data.schema import Column
 from truthound.data.table import Table, engine_errors
 
@@ -65,6 +65,7 @@ def grid_of(numbers: pl.Expr, points: int) -> pl.Expr:
     """
 
     def measure(column: pl.Series) -> pl.Series:
+        column = unnamed(column)
         column = column.filter(column.is_not_nan()).sort()
         usual = column.filter(column.is_finite())
         grid: list[Any] = [
@@ -111,7 +112,7 @@ def _over_ranked(numbers: pl.Expr, statistic: Any) -> pl.Expr:
     def measure(column: pl.Series) -> pl.Series:
         if not len(column):
             return pl.Series([None], dtype=pl.Float64)
-        found: pl.Series = statistic(column.sort())
+        found: pl.Series = statistic(unnamed(column).sort())
         return found
 
     return numbers.drop_nulls().map_batches(
@@ -162,7 +163,8 @@ def most_frequent(values: pl.Expr, limit: int) -> pl.Expr:
 
 def _counted(column: pl.Series) -> pl.DataFrame:
     return (
-        column.drop_nulls()
+        unnamed(column)
+        .drop_nulls()
         .cast(pl.String)
         .alias("value")
         .value_counts(name="count")
@@ -185,7 +187,7 @@ def columns_of(table: Table, names: Iterable[str]) -> pl.DataFrame:
 def ranked_numbers(frame: pl.DataFrame, column: Column) -> pl.Series:
     """Return a column as sorted floats, without missing ones and NaN."""
     numbers = as_numbers(POLARS.col(column.name), column).drop_nulls()
-    found = frame.select(numbers).to_series()
+    found = unnamed(frame.select(numbers).to_series())
     return found.filter(found.is_not_nan()).sort()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from truthound.data import by_value
 from truthound.validators.codes import COUNTRIES, CURRENCIES, IBAN_LENGTHS
 
 Condition = Callable[[Any, Any], Any]  # (texts, polars) -> boolean expression
@@ -84,13 +85,7 @@ def _is_email(texts: Any, ns: Any) -> Any:
 
 
 def _is_json(texts: Any, ns: Any) -> Any:
-    def judge(column: Any) -> Any:
-        different = column.unique().drop_nulls()
-        right = ns.Series([_parses(text) for text in different], dtype=ns.Boolean)
-        valid = different.filter(right)
-        return ns.select(ns.lit(column).is_in(valid.implode())).to_series()
-
-    return texts.map_batches(judge, return_dtype=ns.Boolean)
+    return by_value(texts, _parses)
 
 
 def _parses(text: str) -> bool:

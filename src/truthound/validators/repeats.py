@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from truthound.data import Metric, Predicate, count
+from truthound.data import Metric, Predicate, count, unnamed
 from truthound.validators.base import Finding, Question, RowValidator
 
 Key = tuple[str, ...]
@@ -171,7 +171,8 @@ class _Repeats:
         def condition(ns: Any) -> Any:
             mask = self._mask(ns)
             found = _key(self.key, ns).map_batches(
-                lambda values: _hashed(values).is_in(known), return_dtype=pl.Boolean
+                lambda values: _hashed(unnamed(values)).is_in(known),
+                return_dtype=pl.Boolean,
             )
             return found if mask is None else found & mask
 
@@ -198,7 +199,7 @@ def tally(values: pl.Series) -> pl.Series:
     """
     rows = surplus = 0
     known = pl.Series([], dtype=pl.UInt64)
-    repeated = _suspects(values)
+    repeated = _suspects(unnamed(values))
     repeated = repeated.filter(repeated.is_duplicated())
     if rows := len(repeated):
         different = repeated.unique()
@@ -238,12 +239,14 @@ def _hashed(values: pl.Series) -> pl.Series:
     if isinstance(values.dtype, pl.Struct):
         # The zeros, and the NaNs, are equal, but their hashes in a struct are not.
         frame = values.struct.unnest()
+        frame.columns = [str(n) for n in range(frame.width)]
         values = frame.with_columns((cs.float() + 0.0).fill_nan(math.nan)).to_struct()
     return values.hash()
 
 
 def _key(names: Key, ns: Any) -> Any:
-    return ns.col(names[0]) if len(names) == 1 else ns.struct(list(names))
+    columns = [ns.col(name) for name in names]
+    return columns[0] if len(columns) == 1 else ns.struct(columns)
 
 
 def _mask(key: Key, where: Predicate | None, ns: Any, nulls_count: bool) -> Any:
