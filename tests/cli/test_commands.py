@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from truthound.checkpoint import load_checkpoints
-from truthound.cli import cli
-from truthound.cli._boundary import guarded
+from truthound.cli import call
 
 RIDES = "id,kind,fare\n1,card,12.5\n2,,3\n3,cash,-1\n3,card,950\n"
 
@@ -27,12 +26,12 @@ def rides(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(capfd):
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = guarded(cli, arguments)
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = call(arguments)
         out, err = capfd.readouterr()
         return int(code), out, err
 
-    return call
+    return run
 
 
 def test_check_prints_what_fails_and_where(run):

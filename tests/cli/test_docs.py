@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.shell import environment
+from cli.shell import call, environment
 from truthound.checkpoint import CheckpointConfig, load_checkpoints
-from truthound.cli import cli
+from truthound.cli import COMMANDS, HELP, VERSION
 from truthound.cli._lazy import LazyGroup
+from truthound.cli._root import cli
 from truthound.data import ReadOptions
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -96,16 +97,38 @@ def test_every_configuration_of_the_documentation_is_valid(tmp_path):
     assert len(blocks) >= 3
 
 
+def test_help_says_what_click_knows():
+    context = cli.make_context("truthound", [], resilient_parsing=True)
+    flags = [flag for option in cli.get_params(context) for flag in option.opts]
+
+    assert set(flags) == set(re.findall(r"--?[a-z]+", HELP.partition("Options:")[2]))
+    for name, (_, line) in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(line)}$", HELP, re.M)
+    assert max(map(len, HELP.splitlines())) < 80
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["check", "--help"]], ids=" ".join
+    ("words", "said"),
+    [(["-h"], HELP), (["--help"], HELP), (["--version"], f"{VERSION}\n")],
+    ids=["-h", "--help", "--version"],
 )
-def test_help_imports_none_of_what_the_work_needs(arguments):
+def test_answer_is_the_same_with_and_without_click(words, said):
+    assert call(*words).stdout == call(*words, "check").stdout == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "light"),
+    [(["--help"], True), (["--version"], True), (["check", "--help"], False)],
+    ids=["help", "version", "help of a command"],
+)
+def test_help_imports_none_of_what_the_work_needs(arguments, light):
     script = (
         "import sys\n"
         "from truthound.cli import main\n"
         f"try: main({arguments!r})\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "heavy = {'polars', 'rich', 'yaml', 'msgspec', 'asyncio', 'narwhals'}\n"
+        f"heavy |= {{'click'}} if {light} else set()\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
 

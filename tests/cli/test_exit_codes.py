@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli.shell import call
+from truthound import cli
 from truthound.checkpoint import CheckpointResult, CheckpointStatus
-from truthound.cli import cli
-from truthound.cli._boundary import Exit, guarded
+from truthound.cli._boundary import Exit
 from truthound.cli._results import code_of
+from truthound.cli._root import cli as root
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ checkpoints:
 
 
 def test_check_that_passes_exits_0(rides, capfd):
-    code = guarded(cli, ["check", "rides.csv", "-V", "unique:id", "-q"])
+    code = cli.call(["check", "rides.csv", "-V", "unique:id", "-q"])
 
     assert code == Exit.PASSED
     assert capfd.readouterr() == ("", "")
@@ -102,7 +103,7 @@ def test_check_that_passes_exits_0(rides, capfd):
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_exit_code(rides, arguments, code, capfd):
-    assert guarded(cli, arguments) == code
+    assert cli.call(arguments) == code
     out, err = capfd.readouterr()
     assert "Traceback" not in out + err
     if code == Exit.USAGE:
@@ -157,7 +158,7 @@ def test_unexpected_exception_is_one_line(rides, monkeypatch, capfd):
 
     monkeypatch.setattr("truthound.checkpoint.load_checkpoints", fail)
 
-    code = guarded(cli, ["validate"])
+    code = cli.call(["validate"])
 
     assert code == Exit.INCOMPLETE
     assert capfd.readouterr().err == (
@@ -171,7 +172,7 @@ def test_unexpected_exception_shows_where_if_asked(rides, monkeypatch, capfd):
 
     monkeypatch.setattr("truthound.cli.check.chosen", fail)
 
-    code = guarded(cli, ["check", "-v"])
+    code = cli.call(["check", "-v"])
 
     assert code == Exit.INCOMPLETE
     assert "in fail" in capfd.readouterr().err
@@ -180,7 +181,7 @@ def test_unexpected_exception_shows_where_if_asked(rides, monkeypatch, capfd):
 def test_all_faults_of_the_configuration_are_said(rides, capfd):
     Path("truthound.yaml").write_text("checkpoints: [{nam: a}, {dat: b}]\n")
 
-    code = guarded(cli, ["check"])
+    code = cli.call(["check"])
 
     said = capfd.readouterr().err.splitlines()
     assert code == Exit.USAGE
@@ -195,13 +196,13 @@ def test_unset_variables_of_what_is_not_selected_do_not_matter(rides, capfd):
         "  other: {data_source: '${TRUTHOUND_NO_SUCH}', validators: [null]}\n"
     )
 
-    assert guarded(cli, ["check", "-s", "good", "-q"]) == Exit.PASSED
-    assert guarded(cli, ["check", "-q"]) == Exit.USAGE
+    assert cli.call(["check", "-s", "good", "-q"]) == Exit.PASSED
+    assert cli.call(["check", "-q"]) == Exit.USAGE
     assert "truthound.yaml:3:24: the environment variable" in capfd.readouterr().err
 
 
 def test_commands_work_through_click_alone(rides):
-    outcome = CliRunner().invoke(cli, ["checkpoint", "list", "-f", "json"])
+    outcome = CliRunner().invoke(root, ["checkpoint", "list", "-f", "json"])
 
     assert outcome.exit_code == 0
     assert [c["name"] for c in json.loads(outcome.stdout)] == ["good", "bad", "broken"]

@@ -1,7 +1,7 @@
 """The command line: parse, call one function, print.
 
-This module imports click and nothing of what the commands need; each command is a
-module of its own, imported when it is called.
+What the program is for is answered here, at once: that takes neither click nor the
+commands. Everything else goes to click, which imports the command that is called.
 """
 
 from __future__ import annotations
@@ -10,36 +10,38 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from truthound._version import __version__
-from truthound.cli._boundary import guarded
-from truthound.cli._lazy import LazyGroup
+from truthound.cli._boundary import Exit, guarded, stdout
 
-__all__ = ["cli", "main"]
+__all__ = ["main"]
 
+# By name, the module and object of each command, and what it does.
+COMMANDS = {
+    "baseline": ("baseline:baseline", "Show, accept or reset learned baselines."),
+    "check": ("check:check", "Check data and say what does not hold."),
+    "checkpoint": ("checkpoint:checkpoint", "Work with configured checkpoints."),
+    "init": ("init:init", "Write a configuration for the data at hand."),
+    "profile": ("profile:profile", "Describe the columns of data."),
+    "schema": ("schema:schema", "Write the columns of data as a schema file."),
+    "validate": ("validate:validate", "Look for faults in a configuration."),
+}
+VERSION = f"truthound {__version__}"
+HELP = """\
+Usage: truthound [OPTIONS] COMMAND [ARGS]...
 
-@click.group(
-    cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    commands_at={
-        "baseline": ("baseline:baseline", "Show, accept or reset learned baselines."),
-        "check": ("check:check", "Check data and say what does not hold."),
-        "checkpoint": ("checkpoint:checkpoint", "Work with configured checkpoints."),
-        "init": ("init:init", "Write a configuration for the data at hand."),
-        "profile": ("profile:profile", "Describe the columns of data."),
-        "schema": ("schema:schema", "Write the columns of data as a schema file."),
-        "validate": ("validate:validate", "Look for faults in a configuration."),
-    },
-)
-@click.version_option(__version__, message="truthound %(version)s")
-def cli() -> None:
-    """Check data, in one scan, and say what does not hold of it.
+  Check data, in one scan, and say what does not hold of it.
 
-    Begin with 'truthound check DATA'. The exit code is 0 if every check passed, 1 if
-    one failed, 2 for a wrong call or configuration, 3 if a run could not be
-    completed, 5 if nothing was selected, 130 or 143 if interrupted.
-    """
+  Begin with 'truthound check DATA'. The exit code is 0 if every check passed,
+  1 if one failed, 2 for a wrong call or configuration, 3 if a run could not
+  be completed, 5 if nothing was selected, 130 or 143 if interrupted.
+
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this message and exit.
+
+Commands:
+""" + "".join(f"  {name:<12}{line}\n" for name, (_, line) in COMMANDS.items())
+_ANSWERS = {"-h": HELP, "--help": HELP, "--version": VERSION}
 
 
 def main(arguments: Sequence[str] | None = None) -> Any:
@@ -48,4 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     Args:
         arguments: what stands behind the program's name; None for ``sys.argv``.
     """
-    sys.exit(guarded(cli, arguments))
+    sys.exit(call(sys.argv[1:] if arguments is None else arguments))
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    return guarded(lambda verbosity: _answer(list(arguments), verbosity))
+
+
+def _answer(words: list[str], verbosity: dict[str, int]) -> Any:
+    if len(words) == 1 and words[0] in _ANSWERS:
+        stdout(_ANSWERS[words[0]])
+        return Exit.PASSED
+    from truthound.cli._root import cli
+
+    return cli.main(
+        args=words, prog_name="truthound", standalone_mode=False, obj=verbosity
+    )

@@ -8,11 +8,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from types import FrameType
-
-import click
 
 from truthound.errors import (
     ConfigurationError,
@@ -43,37 +41,35 @@ class _Terminated(SystemExit):
     """SIGTERM has come. An event loop lets SystemExit through, and few others."""
 
 
-def guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
-    """Call a command and return the exit code; nothing but that leaves it."""
+def guarded(work: Callable[[dict[str, int]], object]) -> int:
+    """Do some work and return the exit code; nothing but that leaves it.
+
+    Args:
+        work: returns an exit code or None. In the dictionary that it is given it
+            notes how ``verbose`` it is told to be.
+    """
     with _signals():
-        return _called(command, arguments)
+        return _called(work)
 
 
-def _called(command: click.Command, arguments: Sequence[str] | None) -> int:
+def _called(work: Callable[[dict[str, int]], object]) -> int:
     verbosity = {"verbose": 0}
     try:
-        code = command.main(
-            args=None if arguments is None else list(arguments),
-            prog_name="truthound",
-            standalone_mode=False,
-            obj=verbosity,
-        )
+        code = work(verbosity)
         _flush()
-        return int(code) if isinstance(code, int) else Exit.PASSED
+        return code if isinstance(code, int) else Exit.PASSED
     except _Terminated:
         return _said("terminated", Exit.TERMINATED)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return _said("interrupted", Exit.INTERRUPTED)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else Exit.USAGE
-    except click.ClickException as error:
-        with _quiet_pipe():
-            error.show()
-        return Exit.USAGE
     except TruthoundError as error:
         return _expected(error)
     except Exception as error:  # noqa: BLE001 - the outermost boundary
-        return _unexpected(error, verbose=bool(verbosity["verbose"]))
+        return _of_click(error) or _unexpected(
+            error, verbose=bool(verbosity["verbose"])
+        )
 
 
 def _expected(error: TruthoundError) -> Exit:
@@ -82,6 +78,18 @@ def _expected(error: TruthoundError) -> Exit:
     if isinstance(error, (ConfigurationError, MissingDependencyError)):
         return _said(str(error), Exit.USAGE)
     return _said(str(error), Exit.INCOMPLETE)
+
+
+def _of_click(error: Exception) -> Exit | None:
+    import click  # what is answered without it does not wait for it
+
+    if isinstance(error, click.Abort):
+        return _said("interrupted", Exit.INTERRUPTED)
+    if isinstance(error, click.ClickException):
+        with _quiet_pipe():
+            error.show()
+        return Exit.USAGE
+    return None
 
 
 def _unexpected(error: Exception, *, verbose: bool) -> Exit:
@@ -106,11 +114,14 @@ def stdout(text: str) -> None:
         click.ClickException: it cannot be written.
     """
     try:
-        click.echo(text, nl=not text.endswith("\n"))
-        sys.stdout.flush()
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        print(text, end="" if text.endswith("\n") else "\n", flush=True)
     except BrokenPipeError:
         _drop_stdout()
     except OSError as error:
+        import click
+
         _drop_stdout()
         raise click.ClickException(
             f"cannot write to standard output: {error.strerror}"
@@ -119,8 +130,9 @@ def stdout(text: str) -> None:
 
 def stderr(text: str) -> None:
     """Write a line to standard error."""
-    with _quiet_pipe():
-        click.echo(printable(text), err=True)
+    if sys.stderr is not None:  # else print would take standard output
+        with _quiet_pipe():
+            print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
@@ -134,8 +146,9 @@ def _said(text: str, code: Exit, prefix: str = "truthound: ") -> Exit:
 
 
 def _flush() -> None:
-    with _quiet_pipe():
-        sys.stdout.flush()
+    if sys.stdout is not None:
+        with _quiet_pipe():
+            sys.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -148,6 +161,8 @@ def _quiet_pipe() -> Iterator[None]:
 
 def _drop_stdout() -> None:
     # What is still in the buffer would be written, and fail, when the process ends.
+    if sys.stdout is None:
+        return
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
