@@ -180,6 +180,10 @@ def _or_missing(holds: Callable[[Any], Any], columns: tuple[str, ...], ns: Any) 
     return right
 
 
+# Makes an expression of a column, its values, the columns of groups, a namespace.
+Across = Callable[[Column, Any, tuple[str, ...], Any], Any]
+
+
 class RowValidator(Validator):
     """Base of the rules that hold or do not hold for each single row.
 
@@ -268,6 +272,36 @@ class RowValidator(Validator):
             ),
             failing=failing,
         )
+
+    def checks_across(self, scope: Scope, holds: Across) -> Iterator[Check]:
+        """State the checks of a rule for which other rows matter as well.
+
+        Those are the rows that ``where`` leaves, and of them the ones of the group.
+
+        Args:
+            scope: as given to ``checks``.
+            holds: makes the boolean expression from the column, its values (missing
+                where ``where`` leaves a row out), the columns of the groups and a
+                namespace. Inside of each group, where rows are counted, no groups
+                are given; in the whole table, where they are shown, all are.
+        """
+        where, groups = self.filter(scope), self.groups
+
+        def right(column: Column, by: tuple[str, ...], ns: Any) -> Any:
+            values = ns.col(column.name)
+            if where is not None:
+                values = ns.when(where.build(ns)).then(values)
+            return holds(column, values, by, ns)
+
+        for column in self.selected(scope):
+            name = (column.name,)
+            reads = frozenset((*name, *(where.reads if where else ())))
+            check = self.row_check(scope, name, partial(right, column, ()), reads)
+            if groups:
+                wide = partial(right, column, groups)
+                shown = self.row_check(scope, name, wide, reads | {*groups})
+                check = dataclasses.replace(check, failing=shown.failing)
+            yield check
 
     def failing(
         self,

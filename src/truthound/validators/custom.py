@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from truthound.data import Column, Predicate, by_value, opposite, whole
+from truthound.data import Column, by_value, opposite, whole
 from truthound.errors import CheckError, ConfigurationError, did_you_mean
 from truthound.validators.base import Check, RowValidator, Scope
 
@@ -60,35 +60,17 @@ class CustomValidator(RowValidator):
             )
 
     def holds(self, column: Column, ns: Any) -> Any:
-        return self._right(column, None, (), ns)
+        return self._right(column, ns.col(column.name), (), ns)
 
     def expectation(self) -> str:
         return f"values that {_name(self.function)} accepts"
 
     def checks(self, scope: Scope) -> Iterator[Check]:
-        where, groups = self.filter(scope), self.groups
-        for column in self.selected(scope):
-            name = (column.name,)
-            reads = frozenset((*name, *(where.reads if where else ())))
-            right = partial(self._right, column, where)
-            counted = self.row_check(scope, name, partial(right, ()), reads)
-            if groups:
-                # Counting happens inside each group, showing in the whole table.
-                wide = partial(right, groups)
-                shown = self.row_check(scope, name, wide, reads | {*groups})
-                counted = replace(counted, failing=shown.failing)
-            yield counted
+        yield from self.checks_across(scope, self._right)
 
     def _right(
-        self,
-        column: Column,
-        where: Predicate | None,
-        groups: tuple[str, ...],
-        ns: Any,
+        self, column: Column, values: Any, groups: tuple[str, ...], ns: Any
     ) -> Any:
-        values = ns.col(column.name)
-        if where is not None:
-            values = ns.when(where.build(ns)).then(values)
         if self.mode == "value":
             return by_value(values, self.function)
         # Twice the opposite: an error unless it says yes or no.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from truthound.data import Column, Predicate
+from truthound.data import Column
 from truthound.errors import CheckError, ConfigurationError, did_you_mean
 from truthound.validators.base import Check, RowValidator, Scope
 
@@ -49,7 +48,7 @@ class MonotonicValidator(RowValidator):
             )
 
     def holds(self, column: Column, ns: Any) -> Any:
-        return self._in_order(column, None, (), ns)
+        return self._in_order(column, ns.col(column.name), (), ns)
 
     def expectation(self) -> str:
         return f"{'strictly ' if self.strict else ''}{self.direction} values"
@@ -60,30 +59,11 @@ class MonotonicValidator(RowValidator):
                 "monotonic needs rows that have an order; those of a table in a "
                 "database have none"
             )
-        where = self.filter(scope)
-        groups = self.groups
-        for column in self.selected(scope):
-            name = (column.name,)
-            reads = frozenset((*name, *(where.reads if where else ())))
-            in_order = partial(self._in_order, column, where)
-            counted = self.row_check(scope, name, partial(in_order, ()), reads)
-            if groups:
-                # Counting happens inside each group, showing in the whole table.
-                shown = partial(in_order, groups)
-                wide = self.row_check(scope, name, shown, reads | {*groups})
-                counted = replace(counted, failing=wide.failing)
-            yield counted
+        yield from self.checks_across(scope, self._in_order)
 
     def _in_order(
-        self,
-        column: Column,
-        where: Predicate | None,
-        groups: tuple[str, ...],
-        ns: Any,
+        self, column: Column, values: Any, groups: tuple[str, ...], ns: Any
     ) -> Any:
-        values = ns.col(column.name)
-        if where is not None:
-            values = ns.when(where.build(ns)).then(values)
         is_float = column.is_a("float")
         before = (values.fill_nan(None) if is_float else values).forward_fill()
         if groups:
