@@ -23,6 +23,7 @@ from truthound.data import (
     Showing,
     memory,
     open_source,
+    scan,
 )
 from truthound.errors import (
     CheckError,
@@ -43,6 +44,12 @@ NULLS = Metric(
 )
 TOTAL = Metric(("sum",), lambda ns: ns.col("size").sum(), frozenset(["size"]))
 LARGE = Predicate(lambda ns: ns.col("size") > 1, frozenset(["size"]))
+
+
+@pytest.fixture(params=[scan.SMALL, 0], ids=["small", "large"], autouse=True)
+def _size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the files for what they are, and for large ones."""
+    monkeypatch.setattr(scan, "SMALL", request.param)
 
 
 def as_json(file: Any) -> None:

@@ -6,8 +6,10 @@ the first of February to some and the second of January to others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import polars as pl
@@ -22,6 +24,7 @@ _MOMENTS = tuple(
     for between in (" ", "T")
     for time in ("%H:%M:%S", "%H:%M:%S%.f", "%H:%M")
 )
+_BEGINS = re.compile(r"[\s+-]*\d")
 _ZONED = tuple(f"%Y-%m-%d{between}%H:%M:%S%.f%#z" for between in ("T", " "))
 
 
@@ -58,13 +61,19 @@ def notation_of(texts: pl.Series, wanted: pl.DataType | None = None) -> Notation
         wanted: the type that the user says it has; None to find out.
     """
     texts = texts.drop_nulls()
-    if texts.is_empty():
+    if texts.is_empty() or not _BEGINS.match(texts[0]):
         return None
-    for dtype, formats in _candidates(wanted):
-        for form in formats:
-            notation = Notation(dtype, form)
-            if not pl.select(notation.parse(pl.lit(texts))).to_series().has_nulls():
-                return notation
+    notations = [
+        Notation(dtype, form) for dtype, forms in _candidates(wanted) for form in forms
+    ]
+    # Hardly any is that of the first text, and it takes one query to know.
+    fits = pl.select(
+        notation.parse(pl.lit(texts[0])).is_not_null().alias(str(n))
+        for n, notation in enumerate(notations)
+    ).row(0)
+    for notation in compress(notations, fits):
+        if not pl.select(notation.parse(pl.lit(texts))).to_series().has_nulls():
+            return notation
     return None
 
 

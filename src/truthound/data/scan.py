@@ -25,6 +25,7 @@ from truthound.errors import CheckError
 
 # Bytes of one value in memory, and about what one byte of a file becomes there.
 WIDEST, UNPACKED = 16, 4
+SMALL = 1 << 20  # bytes
 
 
 class ScannedTable(Table):
@@ -62,7 +63,8 @@ class ScannedTable(Table):
         self.frame = frame
         self._origins = origins
         self._sample_size = sample_size
-        self._cheap_nulls = cheap_nulls
+        # Of a small file it costs less to load it all than to ask it twice.
+        self._cheap_nulls = cheap_nulls and sum(o.size for o in origins) > SMALL
         self._fits = True
         self._loaded: FrameTable | None = None
         self._lazy = _Scan(frame, name, self.schema)
