@@ -78,6 +78,12 @@ class Schema(Mapping[str, Column]):
         """Make one from a mapping of names to Polars or Narwhals types."""
         return cls([_column(name, dtype) for name, dtype in dtypes.items()])
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether the columns are the same, in the same order."""
+        if not isinstance(other, Schema):
+            return NotImplemented
+        return self is other or [*self.values()] == [*other.values()]
+
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
 

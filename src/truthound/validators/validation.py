@@ -100,7 +100,7 @@ class Validation:
     def _outcome(self, table: Table, memory: _Memory) -> Outcome:
         while True:
             plan = self._plan
-            if plan is None or plan.schema is not table.schema:
+            if plan is None or plan.schema != table.schema:
                 plan = Plan(self.validators, self._scope(table, memory))
                 self._plan = plan if plan.reusable else None
             try:
