@@ -16,8 +16,8 @@ def check(
     *,
     name: str | None = None,
     sample_rows: int = 5,
-    id_columns: Sequence[str] = (),
-    redact: Sequence[str] = (),
+    id_columns: str | Sequence[str] = (),
+    redact: str | Sequence[str] = (),
     min_severity: Severity | str | None = None,
     allow_empty: bool = False,
     **read_options: Any,
@@ -56,9 +56,7 @@ def check(
         validators,
         name=name,
         read=ReadOptions.of(read_options),
-        examples=Examples(
-            limit=sample_rows, with_columns=tuple(id_columns), redact=tuple(redact)
-        ),
+        examples=Examples.of(sample_rows, id_columns, redact),
         min_severity=None if min_severity is None else Severity.parse(min_severity),
         allow_empty=allow_empty,
     ).run(data)

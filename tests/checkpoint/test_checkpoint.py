@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import polars as pl
 import pytest
 
+import truthound
 from truthound import Checkpoint, CheckpointConfig, CheckpointResult, Severity
 from truthound.checkpoint import (
     AsyncCheckpoint,
@@ -31,6 +33,14 @@ ROWS = pl.DataFrame({"id": [1, 2, 3, 4], "fare": [5.0, None, 900.0, 7.5]})
 def checkpoint(validators: Any = ("null",), **options: Any) -> Checkpoint:
     options.setdefault("data_source", ROWS)
     return Checkpoint("rides", validators=list(validators), **options)
+
+
+def checkpoint_run(data: Any, **options: Any) -> Any:
+    return checkpoint(data_source=data, **options).run().validation_run
+
+
+def one_call(data: Any, **options: Any) -> Any:
+    return truthound.check(data, ["null"], **options)
 
 
 def nulls(share_of_100: int) -> pl.DataFrame:
@@ -442,3 +452,42 @@ async def test_sync_face_of_an_async_checkpoint() -> None:
 
     result = await asyncio.to_thread(converted.run)
     assert result.status == "warning"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("name", None),
+        ("validator_config", 5),
+        ("auto_schema", "yes"),
+        ("run_name_template", 5),
+        ("tags", ["a"]),
+        ("metadata", 5),
+        ("fail_on_high", "no"),
+        ("read_options", "x"),
+        ("id_columns", 5),
+        ("redact", 5),
+        ("allow_empty", 1),
+        *[("timeout_seconds", bad) for bad in (None, "5", -1, math.nan, math.inf)],
+        *[("sample_rows", bad) for bad in (None, "5", -1, 1.5, True)],
+    ],
+)
+def test_an_option_of_the_wrong_type_is_named(option: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{option} is "):
+        CheckpointConfig(**{option: value})
+
+
+@pytest.mark.parametrize("how", [checkpoint_run, one_call])
+def test_one_column_may_stand_for_itself(how: Any) -> None:
+    run = how({"email": [None], "id": [7]}, redact="id", id_columns="id")
+    assert run.checks[0].examples == [{"row": 1, "email": None, "id": "***"}]
+
+
+@pytest.mark.parametrize("how", [checkpoint_run, one_call])
+def test_a_redacted_column_that_does_not_exist_is_told(how: Any) -> None:
+    run = how({"email": [None]}, redact=["emial", "x*"], id_columns=["ID"])
+    assert run.warnings == [
+        "id_columns: there is no column 'ID'",
+        "redact: there is no column 'emial', did you mean 'email'?",
+        "redact: there is no column 'x*'",
+    ]

@@ -325,11 +325,7 @@ class Checkpoint:
             validators=_validators(config),
             name=config.name,
             read=ReadOptions.of(self._reading()),
-            examples=Examples(
-                limit=config.sample_rows,
-                with_columns=_names(config.id_columns),
-                redact=_names(config.redact),
-            ),
+            examples=Examples.of(config.sample_rows, config.id_columns, config.redact),
             allow_empty=config.allow_empty,
             min_severity=None
             if config.min_severity is None
@@ -370,7 +366,3 @@ def _differ(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
         return bool(left != right)
     except Exception:  # noqa: BLE001 - a frame or an expression says neither
         return True
-
-
-def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)

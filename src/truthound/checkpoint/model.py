@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -66,21 +67,47 @@ class CheckpointConfig:
     sample_size: int | None = None
     read_options: dict[str, Any] = field(default_factory=dict)
     sample_rows: int = 5
-    id_columns: Sequence[str] = ()
-    redact: Sequence[str] = ()
+    id_columns: str | Sequence[str] = ()
+    redact: str | Sequence[str] = ()
     allow_empty: bool = False
 
     def __post_init__(self) -> None:
-        if self.timeout_seconds < 0:
+        for option, (kind, words) in _TYPES.items():
+            value = getattr(self, option)
+            if not isinstance(value, kind):
+                raise ConfigurationError(f"{option} is {words}, not {value!r}")
+        seconds, rows = self.timeout_seconds, self.sample_rows
+        if not (_is_a(seconds, (int, float)) and 0 <= seconds <= threading.TIMEOUT_MAX):
             raise ConfigurationError(
-                f"timeout_seconds is 0 (no limit) or more, not {self.timeout_seconds!r}"
+                f"timeout_seconds is a number of seconds, 0 for no limit, not "
+                f"{seconds!r}"
             )
-        if self.sample_rows < 0:
+        if not (_is_a(rows, int) and rows >= 0):
             raise ConfigurationError(
-                f"sample_rows is 0 (none) or more, not {self.sample_rows!r}"
+                f"sample_rows is a number of rows, 0 for none, not {rows!r}"
             )
         if self.min_severity is not None:
             self.min_severity = Severity.parse(self.min_severity)
+
+
+_TYPES: dict[str, tuple[type, str]] = {
+    "name": (str, "a text"),
+    "validator_config": (Mapping, "a mapping of validators to their options"),
+    "auto_schema": (bool, "True or False"),
+    "run_name_template": (str, "a text for strftime"),
+    "tags": (Mapping, "a mapping of texts"),
+    "metadata": (Mapping, "a mapping"),
+    "fail_on_critical": (bool, "True or False"),
+    "fail_on_high": (bool, "True or False"),
+    "read_options": (Mapping, "a mapping of options"),
+    "id_columns": (Iterable, "the name of a column, or several"),
+    "redact": (Iterable, "the name of a column, or several"),
+    "allow_empty": (bool, "True or False"),
+}
+
+
+def _is_a(value: object, kinds: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 @dataclass

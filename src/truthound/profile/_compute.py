@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +18,7 @@ from truthound.data import (
     samples,
 )
 from truthound.profile._model import ColumnProfile, Histogram, Profile
+from truthound.validators import Examples
 from truthound.validators.metrics import nans_of, nulls_of, statistic
 from truthound.validators.repeats import distinct
 
@@ -31,7 +31,7 @@ def profile(
     columns: str | Sequence[str] | None = None,
     bins: int = 20,
     top: int = 5,
-    redact: Iterable[str] = (),
+    redact: str | Iterable[str] = (),
     **read_options: Any,
 ) -> Profile:
     """Look at data once and say what is in its columns. Blocks.
@@ -58,7 +58,7 @@ def profile(
     chosen = list(table.schema.values())
     if columns is not None:
         chosen = table.schema.select(columns)
-    hidden = tuple(redact)
+    shown = Examples.of(redact=redact)
     names = frozenset(column.name for column in chosen)
     table.prepare(names, names)
     asked = {column.name: _metrics(column, top) for column in chosen}
@@ -85,11 +85,11 @@ def profile(
                 numbers[column.name],
                 edges.get(column.name) or [],
                 drawn.get(counts[column.name]) if column.name in counts else None,
-                any(fnmatchcase(column.name, glob) for glob in hidden),
+                shown.hides(column.name),
             )
             for column in chosen
         ],
-        warnings=list(table.warnings),
+        warnings=[*table.warnings, *shown.unmet(table.schema)],
     )
 
 

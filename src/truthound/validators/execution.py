@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import Any
 
 from truthound.data import Batch, Metric, Predicate, Showing, Table
-from truthound.errors import CheckError, TruthoundError
+from truthound.errors import CheckError, TruthoundError, did_you_mean
 from truthound.validators.base import Check, Finding, Judge, Question, Validator
 from truthound.validators.metrics import ROWS
 from truthound.validators.result import CheckResult, GroupResult, Severity
@@ -37,9 +37,39 @@ class Examples:
     with_columns: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls,
+        limit: int = 5,
+        with_columns: str | Iterable[str] = (),
+        redact: str | Iterable[str] = (),
+    ) -> Examples:
+        """Make one of what a user gives: of columns, a single one or several."""
+        return cls(
+            limit=limit, with_columns=_names(with_columns), redact=_names(redact)
+        )
+
     def hides(self, column: str) -> bool:
         """Tell whether a column's values must not be shown."""
-        return any(column == glob or fnmatchcase(column, glob) for glob in self.redact)
+        return _is_named(column, self.redact)
+
+    def unmet(self, columns: Collection[str]) -> list[str]:
+        """Say which of the names mean no column at all: most likely a slip."""
+        wanted = [("id_columns", name) for name in self.with_columns]
+        wanted += [("redact", name) for name in self.redact]
+        return [
+            f"{option}: there is no column {name!r}{did_you_mean(name, columns)}"
+            for option, name in wanted
+            if not any(_is_named(column, (name,)) for column in columns)
+        ]
+
+
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _is_named(column: str, names: Iterable[str]) -> bool:
+    return any(column == name or fnmatchcase(column, name) for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,8 @@ class Validation:
         table = open_source(source, self.read)
         memory = _Memory(self, table)
         outcome = self._outcome(table, memory)
-        warnings = [*table.warnings, *memory.keep(outcome.learned)]
+        unmet = self.examples.unmet(table.schema)
+        warnings = [*table.warnings, *unmet, *memory.keep(outcome.learned)]
         return ValidationRun(
             run_id=run_id or f"{now:%Y%m%d_%H%M%S}_{secrets.token_hex(4)}",
             run_time=now,
