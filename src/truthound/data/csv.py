@@ -144,7 +144,7 @@ class DelimitedFiles:
             origin, first = short[0]
             row = first.row(first.short[0])
             if self.options.strict:
-                fields = f"fewer than the {len(self.names)} fields of the header"
+                fields = f"fewer fields than the header, which has {len(self.names)}"
                 raise MalformedDataError(origin.name, fields, row)
             count = sum(len(found.short) for _, found in short)
             where = f" of {origin.name}" if len(surveys) > 1 else ""

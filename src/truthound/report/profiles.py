@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from truthound._words import plural
 from truthound.errors import UnknownNameError
 from truthound.profile import ColumnProfile, Profile
-from truthound.report._words import plural, safe, shown
+from truthound.report._words import safe, shown
 
 FORMATS = ("table", "json", "markdown", "html")
 _BLOCKS = " ▁▂▃▄▅▆▇█"
