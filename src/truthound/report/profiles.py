@@ -112,7 +112,8 @@ def _lines(column: ColumnProfile) -> list[str]:
         tops = (f"{shown(value, 24)} {count:,}" for value, count in column.top)
         lines.append(" · ".join(tops))
     if column.longest is not None:
-        lines.append(f"{column.shortest} to {plural(column.longest, 'character')}")
+        least = "" if column.shortest == column.longest else f"{column.shortest} to "
+        lines.append(f"{least}{plural(column.longest, 'character')}")
     return lines
 
 
