@@ -7,6 +7,7 @@ import inspect
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -38,8 +39,23 @@ documentation = Sybil(
     patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     setup=set_up,
     teardown=tear_down,
+    # Sybil asks for no fixture that is not named, autouse or not.
+    fixtures=["_nothing_blocks_the_loop", "_nothing_is_left_behind"],
 )
 pytest_collect_file = documentation.pytest()
+_frames_of_block = SybilItem._traceback_filter
+
+
+def _frames(item: SybilItem, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    # What a block leaves behind shows when it is over, in no frame of the block; for
+    # want of one Sybil would end the whole session with an IndexError.
+    try:
+        return _frames_of_block(item, excinfo)
+    except IndexError:
+        return excinfo.traceback
+
+
+SybilItem._traceback_filter = _frames
 
 
 @pytest.hookimpl(trylast=True)

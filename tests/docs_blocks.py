@@ -95,6 +95,8 @@ def run_python(example: Example) -> None:
 
 async def _awaited(coroutine: Any) -> None:
     await coroutine
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, f"tasks left behind: {left}"
 
 
 def run_console(example: Example) -> str | None:

@@ -10,8 +10,14 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder; yield the address, which ends with a slash."""
+def serving(folder: Path, unavailable: int = 0) -> Iterator[str]:
+    """Serve a folder; yield the address, which ends with a slash.
+
+    Args:
+        folder: what is served.
+        unavailable: requests that are answered with 503 before one is served.
+    """
+    refusals = iter(range(unavailable))
 
     class Files(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -22,8 +28,9 @@ def serving(folder: Path) -> Iterator[str]:
 
         def _answer(self, with_body: bool) -> None:
             file = folder / self.path.partition("?")[0].lstrip("/")
-            if not file.is_file():
-                self.send_response(404)
+            busy = next(refusals, None) is not None
+            if busy or not file.is_file():
+                self.send_response(503 if busy else 404)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return

@@ -19,5 +19,9 @@ class Clock:
         """Return the present moment, aware and in UTC; for stamps."""
         return datetime.now(UTC)
 
+    def sleep(self, seconds: float) -> None:
+        """Wait, and hold up the thread."""
+        time.sleep(seconds)
+
 
 SYSTEM_CLOCK = Clock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -128,6 +129,67 @@ def test_full_disk_is_said(many):
     assert done.stderr == (
         "Error: cannot write to standard output: No space left on device\n"
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["chekc"], 2),
+        (["check", "nowhere.csv", "-q"], 3),
+        (["check", "wide.csv", "-V", "null", "-o", "report.html"], 0),
+    ],
+    ids=["wrong call", "no data", "passed"],
+)
+def test_exit_code_needs_no_standard_error(many, arguments, code):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = call(*arguments, stdout=subprocess.PIPE, stderr=full)
+
+    assert (done.returncode, done.stdout) == (code, "")
+
+
+@pytest.mark.parametrize("closed", [1, 2], ids=["stdout", "stderr"])
+def test_stream_that_is_closed_is_no_crash(many, closed):
+    done = call(
+        *("check", "wide.csv", "-V", "null"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.close(closed),
+    )
+
+    said = "Error: cannot write to standard output: it is closed\n"
+    assert done.returncode == (2 if closed == 1 else 0)
+    assert done.stderr == (said if closed == 1 else "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "long.csv", "-V", "null", "-f", "html", "-o", "good.parquet"],
+        ["check", "long.csv", "-qV", "range:n:1..2", "--failed-rows", "good.parquet"],
+        ["check", "long.csv", "-qV", "range:n:1..2", "--failed-rows", "good.csv"],
+        ["profile", "long.csv", "-f", "html", "-o", "good.csv"],
+        ["init", "long.csv", "--force", "-o", "good.csv"],
+    ],
+    ids=["report", "rows as parquet", "rows as csv", "profile", "configuration"],
+)
+def test_file_is_not_torn_when_there_is_no_room(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    Path("long.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(9_999)))
+    file = Path(arguments[-1])
+    file.write_text("as it was")
+
+    done = call(
+        *arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"Error: cannot write {file}: File too large\n"
+    assert file.read_text() == "as it was"
+    assert {path.name for path in Path().glob("*[!d]")} == {"long.csv", file.name}
 
 
 @pytest.mark.parametrize("target", ["/dev/stdout", "/dev/null", "-"])

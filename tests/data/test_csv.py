@@ -201,7 +201,7 @@ def test_rows_before_an_empty_line_keep_their_numbers(share: float) -> None:
 def test_strict_refuses_short_rows(column: str, share: float) -> None:
     path = write(f"{HEADER}1,x,2\n\n1,x\n")
 
-    with pytest.raises(MalformedDataError, match=r"row 2: fewer than the 3 fields"):
+    with pytest.raises(MalformedDataError, match="row 2: fewer fields than"):
         look(path, column, strict=True)
 
 
@@ -367,7 +367,7 @@ def test_delimiter_header_and_names_can_be_given() -> None:
     named = look(path, delimiter=";", has_header=False, column_names=["p", "q"])
     assert (named.row_count, named.checks[1].failed) == (2, 1)
     assert look(path, delimiter=";", column_names=["p", "q"]).row_count == 1
-    with pytest.raises(ConfigurationError, match=r"has 1 names, but data\.csv has 2"):
+    with pytest.raises(ConfigurationError, match=r"has 1 name, but data\.csv has 2"):
         look(path, delimiter=";", column_names=["p"])
 
 

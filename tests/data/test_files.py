@@ -568,6 +568,14 @@ def test_damage_over_http_is_named_without_secrets() -> None:
         assert error.__cause__ is None or "hush" not in str(error.__cause__)
 
 
+def test_server_that_is_busy_is_asked_again() -> None:
+    Path("web").mkdir()
+    WRITERS["parquet"]("web/data.parquet")
+
+    with serving(Path("web"), unavailable=2) as address:
+        assert_is_frame(f"{address}data.parquet")
+
+
 def test_memory_is_asked_of_the_machine() -> None:
     assert memory.fits(1)
     assert not memory.fits(1e18)

@@ -124,6 +124,45 @@ def test_unknown_format_suggests_the_nearest() -> None:
         items_of(3)
 
 
+@pytest.mark.parametrize("form", ["table", "html", "markdown", "github", "junit"])
+def test_a_count_is_said_once_a_check(form: str) -> None:
+    frame = pl.DataFrame({"x": [2] * 7001 + [1] * 8000})
+    rules = [
+        {"in_set": {"column": "x", "values": [1]}},
+        {"range": {"column": "x", "max": 1}},
+    ]
+
+    text = render(truthound.check(frame, rules, sample_rows=0), form)
+
+    assert len(re.findall("7,001", text)) == 2
+
+
+@pytest.mark.parametrize("form", ["table", "html"])
+def test_a_group_tells_its_count_and_what_was_seen(form: str) -> None:
+    frame = pl.DataFrame({"x": [1, 9, 9], "by": ["a", "b", "b"]})
+    rules = [
+        {"range": {"column": "x", "max": 5, "by": "by"}},
+        {"in_set": {"column": "x", "values": [1], "by": "by"}},
+    ]
+
+    found = [render(truthound.check(frame, [rule]), form) for rule in rules]
+
+    assert all(len(re.findall("2 of 2", text)) == 1 for text in found)
+    assert ["9 to 9" in text for text in found] == [True, False]
+
+
+def test_page_shades_what_a_failing_check_does_not_allow() -> None:
+    frame = pl.DataFrame({"x": [1, 2, 3, 4, 100], "y": [1, 2, 3, 4, 5]})
+    columns = {"columns": ["x", "y"]}
+    run = truthound.check(frame, [{"outlier": columns}])
+
+    text = render(run, "html", profiles={run.source: profile(frame)})
+
+    shaded = re.findall(r'class="out" x="([\d.]+)" y="0" width="([\d.]+)"', text)
+    assert shaded == [("6.06", "93.94")]  # 1 to 100, and 7 is the limit
+    assert text.count("not allowed") == 1
+
+
 class Page(HTMLParser):
     """What a browser would make of a page, as far as it matters here."""
 

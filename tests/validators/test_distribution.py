@@ -264,7 +264,7 @@ def test_short_notation_learns_columns_of_every_kind(values: list[Any]) -> None:
     assert [run.checks[0].error for run in runs] == [None] * 3
     assert [run.checks[0].success for run in runs] == [True, True, False]
     assert runs[0].checks[0].message.startswith("learned: ")
-    assert "learned a baseline for 1 checks" in runs[0].warnings[0]
+    assert "learned a baseline for 1 check" in runs[0].warnings[0]
     assert json.loads(json.dumps(runs[0].learned, allow_nan=False)) == runs[0].learned
     assert runs[2].checks[0].severity == Severity.CRITICAL
     assert "most moved: " in runs[2].checks[0].message

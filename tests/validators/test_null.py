@@ -49,7 +49,7 @@ def test_every_column_if_none_is_named(engine: str) -> None:
         ("nothing", 2, 2),
     ]
     assert run.checks[3].severity == "critical"
-    assert run.checks[0].message == "expected no missing values; 1 of 2 rows fail"
+    assert run.checks[0].message == "expected no missing values; 1 of 2 rows fails"
 
 
 def test_both_names_and_a_column_of_nothing_else() -> None:

@@ -102,7 +102,7 @@ def test_message_names_all_that_is_wrong() -> None:
     assert against(schema, data, ordered=True).message == (
         "'fares' is missing (is it 'fares_'?); 'fares_' is not expected; "
         "'id' is int64, expected text; 'id' stands where 'who' is expected; "
-        "'fare' misses 1 values"
+        "'fare' misses 1 value"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from truthound._clock import SYSTEM_CLOCK, Clock
+from truthound._words import numbered
 from truthound.checkpoint._run import Run, described
 from truthound.checkpoint._threads import VALIDATION, in_thread
 from truthound.checkpoint.model import CheckpointConfig, CheckpointResult
@@ -253,8 +254,9 @@ class Checkpoint:
         return run.broken(error, self._source(), references(self._texts()))
 
     def _late(self) -> RunTimeoutError:
+        limit = self.config.timeout_seconds
         return RunTimeoutError(
-            f"timeout: not finished after {self.config.timeout_seconds:g} seconds"
+            f"timeout: not finished after {limit:g} {numbered(limit, 'second')}"
         )
 
     def _validation(self) -> Validation:

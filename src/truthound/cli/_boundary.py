@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from types import FrameType
+from typing import TextIO
 
 from truthound.errors import (
     ConfigurationError,
@@ -86,7 +87,7 @@ def _of_click(error: Exception) -> Exit | None:
     if isinstance(error, click.Abort):
         return _said("interrupted", Exit.INTERRUPTED)
     if isinstance(error, click.ClickException):
-        with _quiet_pipe():
+        with contextlib.suppress(OSError):
             error.show()
         return Exit.USAGE
     return None
@@ -129,10 +130,15 @@ def stdout(text: str) -> None:
 
 
 def stderr(text: str) -> None:
-    """Write a line to standard error."""
+    """Write a line to standard error; if that fails, the exit code has to do."""
     if sys.stderr is not None:  # else print would take standard output
-        with _quiet_pipe():
+        with contextlib.suppress(OSError):
             print(printable(text), file=sys.stderr, flush=True)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether somebody reads along; a stream that is closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def printable(text: str) -> str:

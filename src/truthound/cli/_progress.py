@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from truthound._clock import SYSTEM_CLOCK
+from truthound.cli._boundary import is_terminal
 
 SILENT_FOR = 1.0  # seconds before anything is shown
 STEP = 0.5  # seconds between two looks at the clock
@@ -21,7 +22,7 @@ def progress(what: Callable[[], str], *, quiet: bool = False) -> Iterator[None]:
         what: says what is being done; asked again and again.
         quiet: show nothing.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or not is_terminal(sys.stderr):
         yield
         return
     over = threading.Event()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truthound.cli._boundary import Exit
+from truthound.cli._boundary import Exit, is_terminal
 from truthound.errors import TruthoundError
 
 if TYPE_CHECKING:
@@ -106,4 +106,4 @@ def terminal(output: str | None) -> dict[str, Any]:
         return {"color": False, "width": 80}
     # COLUMNS, else the terminal's own, else 80.
     width = shutil.get_terminal_size((80, 24)).columns
-    return {"color": sys.stdout.isatty(), "width": width}
+    return {"color": is_terminal(sys.stdout), "width": width}

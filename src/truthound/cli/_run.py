@@ -14,6 +14,7 @@ import click
 from truthound.cli import _files
 from truthound.cli._boundary import stderr
 from truthound.cli._progress import progress
+from truthound.errors import StoreError
 
 if TYPE_CHECKING:
     from truthound.checkpoint import Checkpoint, CheckpointResult
@@ -124,12 +125,19 @@ def refuse_rows_file(checkpoints: Sequence[Checkpoint], file: str | None) -> Non
 def write_failing(
     checkpoint: Checkpoint, result: CheckpointResult, file: str, *, quiet: bool
 ) -> None:
-    """Write the failing rows of a run to a file."""
+    """Write the failing rows of a run to a file.
+
+    Raises:
+        click.ClickException: it cannot be written.
+    """
     if result.validation_run is None:
         stderr(f"{file} is not written: the run was not completed")
         return
-    rows = in_thread(
-        lambda: checkpoint.write_failing(file), f"writing {file}", quiet=quiet
-    )
+    try:
+        rows = in_thread(
+            lambda: checkpoint.write_failing(file), f"writing {file}", quiet=quiet
+        )
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
     if not quiet:
         stderr(f"wrote {rows:,} failing rows to {file}")

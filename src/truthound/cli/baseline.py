@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from truthound._words import plural
 from truthound.cli import _options
 from truthound.cli._boundary import Exit, printable, stderr, stdout
 from truthound.cli._lazy import LazyGroup
@@ -181,8 +182,7 @@ def _accept(one: Checkpoint, *, quiet: bool) -> bool:
 
 
 def _count(baseline: Baseline) -> str:
-    number = len(baseline.values)
-    return f"{number} value{'' if number == 1 else 's'}"
+    return plural(len(baseline.values), "value")
 
 
 def _as_text(baseline: Baseline) -> str:

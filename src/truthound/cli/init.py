@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from truthound._words import plural
 from truthound.cli import _options
 from truthound.cli._boundary import Exit, stderr
 
@@ -80,7 +81,7 @@ def init(
     if sources:
         text = in_thread(
             lambda: configuration_of(sources, output, read),
-            f"reading {len(sources)} files",
+            f"reading {plural(len(sources), 'file')}",
             quiet=quiet,
         )
     else:

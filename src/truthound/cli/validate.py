@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from truthound._words import plural
 from truthound.cli._boundary import Exit, stderr, stdout
 
 
@@ -25,6 +26,5 @@ def validate(file: str | None, quiet: bool) -> int:
         stderr("\n".join(problems))
         return Exit.USAGE
     if not quiet:
-        plural = "" if len(checkpoints) == 1 else "s"
-        stdout(f"OK, {len(checkpoints)} checkpoint{plural}")
+        stdout(f"OK, {plural(len(checkpoints), 'checkpoint')}")
     return Exit.PASSED

@@ -15,7 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from truthound.data.damage import SecondLook, number
+from truthound._words import plural
+from truthound.data.damage import SecondLook
 from truthound.data.dates import Notation, notation_of
 from truthound.data.expr import POLARS
 from truthound.data.header import Header, read_header
@@ -144,13 +145,13 @@ class DelimitedFiles:
             origin, first = short[0]
             row = first.row(first.short[0])
             if self.options.strict:
-                fields = f"fewer than the {len(self.names)} fields of the header"
+                fields = f"fewer fields than the header, which has {len(self.names)}"
                 raise MalformedDataError(origin.name, fields, row)
             count = sum(len(found.short) for _, found in short)
             where = f" of {origin.name}" if len(surveys) > 1 else ""
             verb = "is" if count == 1 else "are"
             self.warn(
-                f"{number(count, 'row')} {verb} shorter than the header (first: row "
+                f"{plural(count, 'row')} {verb} shorter than the header (first: row "
                 f"{row:,}{where}); missing values were filled in"
             )
         places, before = [], 0
@@ -161,7 +162,7 @@ class DelimitedFiles:
         if blank.is_empty():
             return None
         verb = "was" if len(blank) == 1 else "were"
-        self.warn(f"{number(len(blank), 'empty line')} {verb} left out")
+        self.warn(f"{plural(len(blank), 'empty line')} {verb} left out")
         return blank
 
     def parsed(self, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from truthound._words import plural
 from truthound.data.header import Header
 from truthound.data.lines import Survey, survey
 from truthound.data.origin import Origin
@@ -71,7 +72,7 @@ class SecondLook:
             if len(found.long):
                 return MalformedDataError(
                     origin.name,
-                    f"{number(found.fields, 'field')}, but the header has "
+                    f"{plural(found.fields, 'field')}, but the header has "
                     f"{self._width}",
                     found.row(found.long[0]),
                 )
@@ -102,8 +103,3 @@ def _first_bad_byte(origin: Origin, header: Header) -> MalformedDataError | None
             row if row > 0 else None,
         )
     return None
-
-
-def number(count: int, noun: str) -> str:
-    """Return a count with its noun."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

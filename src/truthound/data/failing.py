@@ -17,6 +17,7 @@ from truthound.errors import ConfigurationError, StoreError, did_you_mean
 
 ROW, CHECKS = "_row", "_failed_checks"
 _IN_OS = re.compile(r"IO error: .*\(os error (\d+)\)")
+_OS_NUMBER = re.compile(r" \(os error \d+\)$")
 _SUFFIXES = (".parquet", ".csv")
 
 
@@ -85,7 +86,7 @@ def write_failing(
                 written = pl.scan_csv(temporary, schema=text, glob=False)
             return int(written.select(pl.len()).collect().item())
     except OSError as error:
-        said = error.strerror or str(error).partition("\n")[0]
+        said = error.strerror or _OS_NUMBER.sub("", str(error).partition("\n")[0])
         raise StoreError(f"cannot write {final}: {said}") from error
 
 

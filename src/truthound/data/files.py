@@ -102,6 +102,10 @@ def _open_address(address: str, scheme: str, options: ReadOptions) -> Table:
         raise UnsupportedDataError(
             f"{name}: a zip archive is read from a local file only"
         )
+    if scheme in ("http", "https"):
+        from truthound.data.reach import refuse_unreachable
+
+        refuse_unreachable(address, name)
     storage = options.storage_options
     origin = Origin(name, address, storage=None if storage is None else dict(storage))
     return open_files([origin], kind, name, options)

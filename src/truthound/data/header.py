@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from truthound._words import plural
 from truthound.data.options import ReadOptions
 from truthound.data.origin import HEAD, Origin
 from truthound.data.reading import reading
@@ -119,8 +120,8 @@ def _names(name: str, first: list[str], options: ReadOptions) -> tuple[str, ...]
     if given is not None:
         if len(given) != len(first):
             raise ConfigurationError(
-                f"column_names has {len(given)} names, but {name} has "
-                f"{len(first)} columns"
+                f"column_names has {plural(len(given), 'name')}, but {name} has "
+                f"{plural(len(first), 'column')}"
             )
         return tuple(given)
     if not options.has_header:

@@ -59,7 +59,7 @@ def render(results: Any, format: str = "table", **options: Any) -> str:
         >>> from truthound.report import render
         >>> run = truthound.check(pl.DataFrame({"a": [1, None]}), ["null"])
         >>> print(render(run, "github"), end="")
-        ::error title=DataFrame%3A null(a) (high)::expected no missing values; ...
+        ::error title=DataFrame%3A null(a) (high)::expected no missing values (...)
         0 of 1 check passed, 1 failed
     """
     if format not in _HOMES:

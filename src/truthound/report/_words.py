@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
+from truthound._words import of_rows, plural, rows_fail, without_count
 from truthound.report._item import Item
-from truthound.validators import CheckResult
+from truthound.validators import CheckResult, GroupResult
 
 LONGEST = 60  # characters of a value that are shown
 # Marks that turn the direction of the text around them.
@@ -32,6 +33,11 @@ def shown(value: Any, longest: int = LONGEST) -> str:
     if len(text) > longest:
         text = f"{text[: longest - 1]}…"
     return safe(text)
+
+
+def are_numbers(values: Iterable[Any]) -> bool:
+    """Return whether nothing but numbers and missing values is among some."""
+    return all(value is None or isinstance(value, (int, float)) for value in values)
 
 
 def safe(text: str) -> str:
@@ -61,9 +67,34 @@ def share_of(check: CheckResult) -> str:
     return "< 0.01 %" if percent < 0.01 else f"{percent:.2f} %"
 
 
-def plural(number: int, noun: str) -> str:
-    """Return ``1 check`` or ``1,234 checks``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count_of(check: CheckResult) -> str:
+    """Return how many rows fail: ``2 of 82 rows, 2.44 %``; nothing if none do."""
+    if not check.failed:
+        return ""
+    return f"{of_rows(check.failed, check.checked)}, {share_of(check)}"
+
+
+def found(check: CheckResult) -> str:
+    """Say what was expected and found, without the count of rows."""
+    words = without_count(check.message, check.failed, check.checked)
+    return safe(f"{words} where {check.where}" if check.where else words)
+
+
+def told(check: CheckResult) -> str:
+    """Say what was expected and found in one line, with the count of rows."""
+    count = count_of(check)
+    return f"{found(check)} ({count})" if count else found(check)
+
+
+def group_name(group: GroupResult) -> str:
+    """Return ``month = 1, carrier = UA``."""
+    return ", ".join(f"{safe(k)} = {shown(v)}" for k, v in group.group.items())
+
+
+def group_found(group: GroupResult) -> str:
+    """Return what was found in a group, nothing if that is a count of rows."""
+    count = rows_fail(group.failed, group.checked)
+    return "" if group.observed == count else shown(group.observed)
 
 
 def totals(items: Sequence[Item]) -> str:
@@ -82,12 +113,17 @@ def totals(items: Sequence[Item]) -> str:
     return ", ".join(parts)
 
 
-def facts(item: Item) -> str:
-    """Say in one line what was checked, and how long it took."""
+def facts(item: Item, *, counts: bool = True) -> str:
+    """Say in one line what was checked, and how long it took.
+
+    Args:
+        item: the run.
+        counts: say of how many rows and checks it is.
+    """
     parts = []
     if item.source and item.source != item.title:
         parts.append(safe(item.source))
-    if item.run is not None and item.run.row_count is not None:
+    if counts and item.run is not None and item.run.row_count is not None:
         parts.append(plural(item.run.row_count, "row"))
         parts.append(plural(len(item.run.checks), "check"))
     parts.append(

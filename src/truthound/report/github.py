@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truthound.report._item import Item
-from truthound.report._words import safe, share_of, totals
+from truthound.report._words import safe, told, totals
 
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "notice"}
 
@@ -21,9 +21,8 @@ def render_github(items: Sequence[Item]) -> str:
             lines.append(_command("error", title, check.error or ""))
         for check in item.issues:
             title = f"{item.title}: {check.name} ({check.severity})"
-            share = f" ({share_of(check)})" if check.failed else ""
             level = _LEVELS[str(check.severity)]
-            lines.append(_command(level, title, f"{check.message}{share}"))
+            lines.append(_command(level, title, told(check)))
     return "".join(f"{line}\n" for line in [*lines, totals(items)])
 
 

@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from html import escape as _escape
 from importlib.resources import files
 from typing import Any
 
 from truthound._version import __version__
+from truthound._words import plural
 from truthound.profile import ColumnProfile, Profile
 from truthound.report._item import Item
-from truthound.report._words import facts, plural, safe, share_of, shown, totals
-from truthound.validators import CheckResult
+from truthound.report._words import (
+    are_numbers,
+    count_of,
+    facts,
+    found,
+    group_found,
+    group_name,
+    safe,
+    shown,
+)
+from truthound.validators import CheckResult, GroupResult
 
+# The least and the largest value that a check lets through.
+Limits = tuple[float | None, float | None]
+SEVERITIES = ("critical", "high", "medium", "low")
 GROUPS = 20  # failing groups that are listed
 _STYLE = files("truthound.report").joinpath("style.css").read_text("utf-8")
 
@@ -43,11 +57,13 @@ def render_html(
     )
     title = items[0].title if len(items) == 1 else plural(len(items), "run")
     body = [
-        f"<header><h1>{text(title)}</h1>"
-        f'<p class="status {worst}">{worst}: {text(totals(items))}</p></header>',
+        f"<header>{_heading(1, title, worst)}</header>",
         _summary(items),
-        *(_item(item, (profiles or {}).get(item.source)) for item in items),
     ]
+    for item in items:
+        # What one run has in its heading and in the summary is not said again.
+        known = "" if len(items) == 1 else _heading(2, item.title, item.status)
+        body.append(_item(item, known, (profiles or {}).get(item.source)))
     return page(title, body)
 
 
@@ -94,27 +110,36 @@ def text(value: Any) -> str:
     return _escape(safe(str(value)), quote=True)
 
 
+def _heading(level: int, title: str, status: str) -> str:
+    return (
+        f'<h{level}>{text(title)} <span class="status {status}">{status}</span>'
+        f"</h{level}>"
+    )
+
+
 def _summary(items: Sequence[Item]) -> str:
     checks = sum(len(item.run.checks) for item in items if item.run)
+    passed = sum(len(item.passed) for item in items)
     issues = [issue for item in items for issue in item.issues]
-    errors = sum(len(item.errors) or int(item.run is None) for item in items)
+    errors = sum(len(item.errors) for item in items)
+    broken = sum(item.run is None for item in items)
     rows = sum(item.run.row_count or 0 for item in items if item.run)
-    boxes = [("rows", f"{rows:,}", ""), ("checks", f"{checks:,}", "")]
-    for severity in ("critical", "high", "medium", "low"):
-        count = sum(issue.severity == severity for issue in issues)
-        if count:
-            boxes.append((severity, f"{count:,}", severity))
-    if errors:
-        boxes.append(("not evaluated", f"{errors:,}", "error"))
-    drawn = (f'<div class="{c}"><b>{n}</b>{name}</div>' for name, n, c in boxes)
+    by_severity = Counter(str(issue.severity) for issue in issues)
+    counts = [("rows", rows, ""), ("checks", checks, ""), ("passed", passed, "success")]
+    faults = [
+        *((severity, by_severity[severity], severity) for severity in SEVERITIES),
+        ("not evaluated", errors, "error"),
+        ("not completed", broken, "error"),
+    ]
+    drawn = (
+        f'<div class="{kind}"><b>{count:,}</b>{name}</div>'
+        for name, count, kind in (*counts, *(fault for fault in faults if fault[1]))
+    )
     return f'<div class="summary">{"".join(drawn)}</div>'
 
 
-def _item(item: Item, profile: Profile | None) -> str:
-    parts = [
-        f'<h2>{text(item.title)} <span class="status {item.status}">{item.status}'
-        f"</span></h2><p class=soft>{text(facts(item))}"
-    ]
+def _item(item: Item, heading: str, profile: Profile | None) -> str:
+    parts = [f"{heading}<p class=soft>{text(facts(item, counts=bool(heading)))}"]
     if item.run is not None:
         when = item.run.run_time.strftime("%Y-%m-%d %H:%M:%S UTC")
         parts.append(f" · {when} · {text(item.run.run_id)}")
@@ -128,42 +153,53 @@ def _item(item: Item, profile: Profile | None) -> str:
         notes = "".join(f"<li>{text(warning)}</li>" for warning in item.warnings)
         parts.append(f"<p>Notes</p><ul>{notes}</ul>")
     if item.passed:
-        rows = [(c.name, c.message, f"{c.checked:,}") for c in item.passed]
-        table = _table(("check", "what was found", "rows judged"), rows, words=True)
+        rows = [
+            (c.name, found(c), f"{c.failed:,} of {c.checked:,}" if c.checked else "")
+            for c in item.passed
+        ]
+        table = _table(("check", "what was found", "rows that fail"), rows, words=True)
         count = plural(len(item.passed), "check")
         parts.append(f"<details><summary>{count} passed</summary>{table}</details>")
     if profile is not None:
-        parts.append(_pictures(profile))
+        parts.append(_pictures(profile, item.issues))
     return f"<section>{''.join(parts)}</section>"
 
 
 def _failure(check: CheckResult) -> str:
     severity = str(check.severity)
-    share = ""
-    if check.failed:
-        share = f"{check.failed:,} of {check.checked:,} rows, {share_of(check)}"
-    where = f" where {text(check.where)}" if check.where else ""
     parts = [
         f'<header><h3>{text(check.name)}</h3><span class="badge {severity}">{severity}'
-        f"</span><span>{share}</span></header><p>{text(check.message)}{where}</p>"
+        f"</span><span>{count_of(check)}</span></header><p>{text(found(check))}</p>"
     ]
-    bad = [group for group in check.groups if not group.passed]
-    if bad:
-        rows = [
-            (
-                ", ".join(f"{k} = {shown(v)}" for k, v in group.group.items()),
-                f"{group.failed:,} of {group.checked:,}" if group.failed else "",
-                shown(group.observed),
-            )
-            for group in bad[:GROUPS]
-        ]
-        caption = f"{plural(len(bad), 'group')} of {len(check.groups):,} fail"
-        parts.append(_table(("group", "rows", "observed"), rows, caption))
+    if bad := [group for group in check.groups if not group.passed]:
+        parts.append(_groups(bad))
     if check.examples:
         heads = [str(name) for name in check.examples[0]]
         cells = [[shown(v) for v in row.values()] for row in check.examples]
-        parts.append(_table(heads, cells, "Some of the rows that fail"))
+        numbers = {
+            place
+            for place, name in enumerate(check.examples[0])
+            if are_numbers(row[name] for row in check.examples)
+        }
+        some = "" if len(check.examples) == check.failed else "Some of the "
+        caption = f"{some}rows that fail".capitalize()
+        parts.append(_table(heads, cells, caption, numbers=numbers))
     return f'<article class="{severity}">{"".join(parts)}</article>'
+
+
+def _groups(bad: Sequence[GroupResult]) -> str:
+    columns = {
+        "group": [group_name(group) for group in bad[:GROUPS]],
+        "rows": [
+            f"{group.failed:,} of {group.checked:,}" if group.failed else ""
+            for group in bad[:GROUPS]
+        ],
+        "observed": [group_found(group) for group in bad[:GROUPS]],
+    }
+    told = {name: cells for name, cells in columns.items() if any(cells)}
+    first = f", the first {GROUPS}" if len(bad) > GROUPS else ""
+    rows = [*zip(*told.values(), strict=True)]
+    return _table([*told], rows, f"Groups that fail{first}")
 
 
 def _error(check: CheckResult) -> str:
@@ -179,11 +215,23 @@ def _table(
     rows: Sequence[Sequence[str]],
     caption: str = "",
     words: bool = False,
+    numbers: Container[int] = (),
 ) -> str:
-    head = "".join(f'<th scope="col">{text(name)}</th>' for name in heads)
-    kind = ' class="words"' if words else ""
+    kinds = [
+        ' class="number"' if n in numbers else ' class="words"' if words else ""
+        for n in range(len(heads))
+    ]
+    head = "".join(
+        f'<th scope="col"{kind}>{text(name)}</th>'
+        for kind, name in zip(kinds, heads, strict=True)
+    )
     body = "".join(
-        f"<tr>{''.join(f'<td{kind}>{text(cell)}</td>' for cell in row)}</tr>"
+        "<tr>"
+        + "".join(
+            f"<td{kind}>{text(cell)}</td>"
+            for kind, cell in zip(kinds, row, strict=True)
+        )
+        + "</tr>"
         for row in rows
     )
     title = f"<caption>{text(caption)}</caption>" if caption else ""
@@ -193,15 +241,28 @@ def _table(
     )
 
 
-def _pictures(profile: Profile) -> str:
-    drawn = [_picture(column) for column in profile.columns if column.histogram]
+def _pictures(profile: Profile, issues: Sequence[CheckResult] = ()) -> str:
+    limits: dict[str, Limits] = {}
+    for issue in issues:
+        low, high = issue.details.get("low"), issue.details.get("high")
+        given = low is not None or high is not None
+        if issue.column and given and are_numbers((low, high)):
+            limits.setdefault(issue.column, (low, high))
+    drawn = [
+        _picture(column, limits.get(column.name, (None, None)))
+        for column in profile.columns
+        if column.histogram
+    ]
     if not drawn:
         return ""
     return f'<p class="soft">Columns</p><div class="pictures">{"".join(drawn)}</div>'
 
 
-def _picture(column: ColumnProfile) -> str:
-    """Draw a column's histogram, with its ends and its median in words."""
+def _picture(column: ColumnProfile, limits: Limits) -> str:
+    """Draw a column's histogram, with its ends and its median in words.
+
+    What lies outside the limits of a check that fails is shaded.
+    """
     histogram = column.histogram
     assert histogram is not None  # asked by _pictures
     most = max(histogram.counts) or 1
@@ -212,12 +273,32 @@ def _picture(column: ColumnProfile) -> str:
         for n, count in enumerate(histogram.counts)
         if (height := max(38 * count / most, 0.6 if count else 0))
     )
+    shades = "".join(
+        f'<rect class="out" x="{start:.2f}" y="0" width="{end - start:.2f}" '
+        f'height="40"/>'
+        for start, end in _outside(histogram.edges, limits)
+    )
     median = column.quantiles.get(0.5)
     middle = "" if median is None else f", median {shown(median)}"
-    words = f"{shown(column.min)} to {shown(column.max)}{middle}"
+    beside = "; shaded: not allowed" if shades else ""
+    words = f"{shown(column.min)} to {shown(column.max)}{middle}{beside}"
     name = text(column.name)
     return (
         f'<figure><svg viewBox="0 0 100 40" preserveAspectRatio="none" role="img" '
-        f'aria-label="histogram of {name}">{bars}</svg>'
+        f'aria-label="histogram of {name}">{shades}{bars}</svg>'
         f"<figcaption><b>{name}</b> {text(words)}</figcaption></figure>"
     )
+
+
+def _outside(edges: Sequence[float], limits: Limits) -> Iterator[tuple[float, float]]:
+    """Yield the parts of a picture, in per cent of its width, outside of limits."""
+    least, most = edges[0], edges[-1]
+    low, high = (least if limits[0] is None else limits[0]), limits[1]
+    high = most if high is None else high
+    if low > most or high < least:
+        yield (0, 100)
+        return
+    if low > least:
+        yield (0, (low - least) / (most - least) * 100)
+    if high < most:
+        yield ((high - least) / (most - least) * 100, 100)

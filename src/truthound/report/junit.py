@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from truthound.report._item import Item
-from truthound.report._words import shown
+from truthound.report._words import shown, told
 from truthound.validators import CheckResult
 
 # What XML 1.0 cannot hold at all, escaped or not.
@@ -50,7 +50,7 @@ def _case(suite: ET.Element, item: Item, check: CheckResult, is_issue: bool) -> 
         ET.SubElement(case, "error", message=_clean(check.error or ""))
     elif is_issue:
         failure = ET.SubElement(
-            case, "failure", message=_clean(check.message), type=str(check.severity)
+            case, "failure", message=_clean(told(check)), type=str(check.severity)
         )
         failure.text = _clean(
             "\n".join(

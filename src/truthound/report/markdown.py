@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from truthound._words import plural
 from truthound.report._item import Item
-from truthound.report._words import facts, plural, safe, share_of, shown, totals
+from truthound.report._words import facts, found, safe, share_of, shown, totals
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~<>&@:-])")
 
@@ -29,7 +30,7 @@ def render_markdown(items: Sequence[Item]) -> str:
                         str(check.severity),
                         f"{check.failed:,}" if check.failed else "",
                         share_of(check),
-                        check.message,
+                        found(check),
                     )
                     for check in item.issues
                 ),

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from truthound._words import plural
 from truthound.errors import UnknownNameError
 from truthound.profile import ColumnProfile, Profile
-from truthound.report._words import plural, safe, shown
+from truthound.report._words import safe, shown
 
 FORMATS = ("table", "json", "markdown", "html")
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -111,7 +112,8 @@ def _lines(column: ColumnProfile) -> list[str]:
         tops = (f"{shown(value, 24)} {count:,}" for value, count in column.top)
         lines.append(" · ".join(tops))
     if column.longest is not None:
-        lines.append(f"{column.shortest} to {plural(column.longest, 'character')}")
+        least = "" if column.shortest == column.longest else f"{column.shortest} to "
+        lines.append(f"{least}{plural(column.longest, 'character')}")
     return lines
 
 

@@ -12,8 +12,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from truthound._words import of_rows, plural
 from truthound.report._item import Item
-from truthound.report._words import facts, plural, safe, share_of, shown, totals
+from truthound.report._words import (
+    are_numbers,
+    count_of,
+    facts,
+    found,
+    group_found,
+    group_name,
+    safe,
+    shown,
+    totals,
+)
 from truthound.validators import CheckResult
 
 _STYLES = {
@@ -78,6 +89,8 @@ def _item(console: Console, item: Item, verbose: bool) -> None:
         return
     for check in item.issues:
         _failure(console, check)
+    if item.issues and (item.errors or item.warnings or item.passed):
+        console.print()
     for check in item.errors:
         _line(console, check, "error", f"could not be evaluated: {check.error}")
     for warning in item.warnings:
@@ -107,18 +120,16 @@ def _failure(console: Console, check: CheckResult) -> None:
         "  ",
         (severity, _STYLES[severity]),
     )
-    if check.failed:
-        head.append(f"  {check.failed:,} of {check.checked:,} rows, {share_of(check)}")
+    if count := count_of(check):
+        head.append(f"  {count}")
     console.print()
     console.print(Padding(head, (0, 0, 0, 2)))
-    words = safe(check.message)
-    if check.where:
-        words = f"{words}; where {safe(check.where)}"
-    console.print(Padding(Text(words), (0, 0, 0, 4)))
+    console.print(Padding(Text(found(check)), (0, 0, 0, 4)))
     bad = [group for group in check.groups if not group.passed]
     for group in bad[:GROUPS]:
-        name = ", ".join(f"{k} = {shown(v)}" for k, v in group.group.items())
-        text = f"{name}: {shown(group.observed)}"
+        count = of_rows(group.failed, group.checked) if group.failed else ""
+        seen = ", ".join(part for part in (count, group_found(group)) if part)
+        text = f"{group_name(group)}: {seen}"
         console.print(Padding(Text(text, "dim"), (0, 0, 0, 6)))
     if len(bad) > GROUPS:
         more = f"and {plural(len(bad) - GROUPS, 'group')} more"
@@ -135,15 +146,10 @@ def _examples(rows: Sequence[Any]) -> Table:
         # Rich would cut a long name anywhere; the values matter more.
         table.add_column(
             Text(safe(str(name))),
-            justify="right" if _numbers(rows, name) else "left",
+            justify="right" if are_numbers(row[name] for row in rows) else "left",
             overflow="ellipsis",
             no_wrap=True,
         )
     for row in rows:
         table.add_row(*(Text(shown(value, 40)) for value in row.values()))
     return table
-
-
-def _numbers(rows: Sequence[Any], name: str) -> bool:
-    values = [row.get(name) for row in rows]
-    return all(isinstance(v, (int, float)) or v is None for v in values)

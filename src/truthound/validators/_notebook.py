@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from truthound._words import without_count
+
 if TYPE_CHECKING:
     from truthound.validators.result import CheckResult, ValidationRun
 
@@ -43,7 +45,7 @@ def _row(check: CheckResult) -> str:
         check.status if check.severity is None else str(check.severity),
         f"{check.failed:,} of {check.checked:,}" if check.failed else "",
         f"{check.share:.2%}" if check.failed else "",
-        check.message,
+        without_count(check.message, check.failed, check.checked),
     )
     drawn = "".join(f'<td style="{_CELL}">{escape(str(cell))}</td>' for cell in cells)
     return f"<tr>{drawn}</tr>"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Self
 
+from truthound._words import rows_fail
 from truthound.data import Column, Metric, Predicate, count
 from truthound.data.expr import native_predicate, sql_predicate
 from truthound.errors import CheckError, ConfigurationError, UnknownOptionError
@@ -334,9 +335,7 @@ class RowValidator(Validator):
             passed=failed <= allowed,
             checked=checked,
             failed=failed,
-            observed=f"{failed:,} of {checked:,} rows fail"
-            if observed is None
-            else observed,
+            observed=rows_fail(failed, checked) if observed is None else observed,
             expected=self.expectation()
             if self.mostly == 1
             else f"{self.expectation()} in at least {self.mostly:.4g} of the rows",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from truthound._words import numbered
 from truthound.errors import ConfigurationError
 from truthound.validators._options import OF_ROWS, check_counts, refuse
 from truthound.validators.base import Check, Finding, Scope, Validator
@@ -51,7 +52,8 @@ class ColumnCountValidator(Validator):
             and (high is None or columns <= high),
             checked=columns,
             observed=columns,
-            expected=f"{interval(low, high)} columns",
+            expected=f"{interval(low, high)} "
+            f"{numbered(low if high is None else high, 'column')}",
             whole_table=True,
         )
         yield Check(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from truthound._words import plural
 from truthound.data import Column, Metric, Predicate, count, samples
 from truthound.validators.base import Check, Finding, Question
 from truthound.validators.drift import jensen_shannon, psi, psi_part, shares
@@ -118,7 +119,9 @@ class Numbers:
         if known is None:
             message = f"nothing learned: no values{beside}"
         else:
-            message = f"learned: {POINTS} quantiles of {values:,} values{beside}"
+            message = (
+                f"learned: {POINTS} quantiles of {plural(values, 'value')}{beside}"
+            )
         low, high = grid[0], grid[POINTS - 1]
         return Finding(
             passed=not nans,
@@ -234,7 +237,7 @@ class Categories:
                     passed=True,
                     checked=checked,
                     observed=seen,
-                    message=f"learned: shares of {len(found):,} categories",
+                    message=f"learned: shares of {plural(len(found), 'category')}",
                     learned=shares_of(
                         [(entry["value"], entry["count"]) for entry in found], checked
                     ),
@@ -329,7 +332,8 @@ def unjudged(rows: int, checked: int, nans: int) -> Finding | None:
 
 
 def _nans(nans: int, checked: int) -> str:
-    return f"{nans:,} of {checked:,} values {'is' if nans == 1 else 'are'} NaN"
+    values = plural(checked, "value")
+    return f"{nans:,} of {values} {'is' if nans == 1 else 'are'} NaN"
 
 
 def _moved(what: str, expected: float, actual: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, ClassVar
 
+from truthound._words import plural
 from truthound.data import Column, Metric, Predicate, count
 from truthound.errors import CheckError, ConfigurationError, did_you_mean
 from truthound.validators._options import refuse
@@ -144,9 +145,9 @@ class CorrelationValidator(Validator):
 def _missing(checked: int, found: float | None, nans: int) -> str:
     """Say why there is no correlation; nothing if there is one."""
     if nans:
-        return f"NaN in {nans:,} of {checked:,} pairs"
+        return f"NaN in {nans:,} of {plural(checked, 'pair')}"
     if checked < 2:
-        return f"none of {checked:,} {'pair' if checked == 1 else 'pairs'}"
+        return f"none of {plural(checked, 'pair')}"
     if found is None:
         return "none, as a column is constant"
     return "undefined, as values are infinite" if math.isnan(found) else ""

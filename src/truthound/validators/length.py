@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from truthound._words import numbered
 from truthound.data import Column
 from truthound.errors import ConfigurationError
 from truthound.validators.base import RowValidator
@@ -52,7 +53,9 @@ class LengthValidator(RowValidator):
         return within(length, *self._bounds(), ns, is_float=False)
 
     def expectation(self) -> str:
-        return f"{interval(*self._bounds())} characters"
+        low, high = self._bounds()
+        noun = numbered(low if high is None else high, "character")
+        return f"{interval(low, high)} {noun}"
 
     def _bounds(self) -> tuple[int | None, int | None]:
         if self.equals is not None:

@@ -147,7 +147,7 @@ class OutlierValidator(RowValidator):
             return self.verdict(
                 checked,
                 failed,
-                f"{failed:,} of {checked:,} rows lie outside {limits}",
+                f"the limits are {limits}",
                 {"low": low, "high": high, **details},
             )
 

@@ -124,7 +124,7 @@ class ReferentialValidator(RowValidator):
         noun = "value is" if orphans == 1 else "different values are"
         return replace(
             found,
-            observed=f"{found.observed}: {orphans:,} {noun} unknown",
+            observed=f"{orphans:,} {noun} unknown",
             details={"orphans": orphans},
         )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from truthound._words import plural
 from truthound.errors import ConfigurationError, ValidationFailedError, did_you_mean
 from truthound.validators._json import CHECK_FIELDS, run_to_dict
 from truthound.validators._notebook import run_as_html
@@ -229,12 +230,10 @@ class ValidationRun:
     def summary(self) -> str:
         """One line for people: how many checks hold and what does not."""
         statistics = self.statistics
-        text = (
-            f"{statistics['passed_checks']} of {statistics['total_checks']} checks "
-            f"passed on {self.source}"
-        )
+        checks = plural(statistics["total_checks"], "check")
+        text = f"{statistics['passed_checks']:,} of {checks} passed on {self.source}"
         if self.row_count is not None:
-            text += f" ({self.row_count:,} rows)"
+            text += f" ({plural(self.row_count, 'row')})"
         worst = ", ".join(check.name for check in [*self.errors, *self.issues][:3])
         return f"{text}; not: {worst}" if worst else text
 

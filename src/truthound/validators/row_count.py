@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from truthound._words import numbered
 from truthound.data import ROWS, Batch
 from truthound.errors import CheckError, ConfigurationError, DataError
 from truthound.validators._options import check_counts, refuse
@@ -60,11 +61,12 @@ class RowCountValidator(Validator):
 
         def judge(rows: int | None) -> Finding:
             rows = rows or 0
+            noun = numbered(low if high is None else high, "row")
             return Finding(
                 passed=(low is None or rows >= low) and (high is None or rows <= high),
                 checked=rows,
                 observed=rows,
-                expected=f"{interval(low, high)} rows{beside}",
+                expected=f"{interval(low, high)} {noun}{beside}",
                 whole_table=True,
             )
 

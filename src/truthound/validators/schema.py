@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from truthound._words import plural
 from truthound.data import Schema
 from truthound.errors import CheckError, ConfigurationError
 from truthound.secrets import Reference
@@ -139,8 +140,8 @@ class SchemaValidator(Validator):
         return Finding(
             passed=not details,
             checked=rows,
-            observed=_in_words(details, extra) or f"{len(schema)} columns",
-            expected=f"{len(wanted)} columns",
+            observed=_in_words(details, extra) or plural(len(schema), "column"),
+            expected=plural(len(wanted), "column"),
             message=_in_words(details, extra) or "as expected",
             details=details,
             whole_table=True,
@@ -154,8 +155,8 @@ def _learned(schema: Schema, rows: int, *counts: int) -> Finding:
     return Finding(
         passed=True,
         checked=rows,
-        observed=f"{len(schema)} columns",
-        message=f"learned: {len(schema)} columns",
+        observed=plural(len(schema), "column"),
+        message=f"learned: {plural(len(schema), 'column')}",
         learned=described(schema, rows, list(counts)),
     )
 
@@ -189,5 +190,5 @@ def _in_words(details: Mapping[str, Any], extra: list[str]) -> str:
         )
         said.append(f"{first[1]!r} stands where {first[0]!r} is expected")
     for name, nulls in details.get("nulls", {}).items():
-        said.append(f"{name!r} misses {nulls:,} values")
+        said.append(f"{name!r} misses {plural(nulls, 'value')}")
     return "; ".join(said)

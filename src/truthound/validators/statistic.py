@@ -11,6 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, TypeGuard
 
+from truthound._words import plural
 from truthound.data import Column, Metric, Predicate
 from truthound.errors import CheckError, ConfigurationError
 from truthound.validators._options import refuse
@@ -207,7 +208,8 @@ class StatisticValidator(Validator):
     def _missing(self, checked: int, number: Any, nans: int) -> str:
         """Say why there is no number; nothing if there is one."""
         if nans:
-            return f"{nans:,} of {checked:,} values {'is' if nans == 1 else 'are'} NaN"
+            values = plural(checked, "value")
+            return f"{nans:,} of {values} {'is' if nans == 1 else 'are'} NaN"
         if not checked:
             return "no values"
         if number is None:

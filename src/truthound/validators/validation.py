@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from truthound._clock import SYSTEM_CLOCK, Clock
+from truthound._words import plural
 from truthound.data import (
     FrameTable,
     ReadOptions,
@@ -205,7 +206,7 @@ class _Memory:
         except StoreError as error:
             return [str(error)]
         return [
-            f"learned a baseline for {len(learned)} checks of "
+            f"learned a baseline for {plural(len(learned), 'check')} of "
             f"{self._source} (truthound baseline show {self._name})"
         ]
 

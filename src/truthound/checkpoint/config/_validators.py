@@ -6,6 +6,7 @@ import dataclasses
 import os
 from typing import Any
 
+from truthound._words import plural
 from truthound.checkpoint.config._document import Node, Problems
 from truthound.checkpoint.config._types import hints, mismatch, shown
 from truthound.data import ReadOptions
@@ -188,7 +189,7 @@ def _refusal(option: str, value: object) -> str | None:
 def _described(item: Node) -> str:
     if item.kind == "mapping":
         keys = ", ".join(key.text for key, _ in item.entries)
-        return f"a mapping of {len(item.entries)} keys ({keys})"
+        return f"a mapping of {plural(len(item.entries), 'key')} ({keys})"
     return shown(item.plain())
 
 
