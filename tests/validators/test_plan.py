@@ -283,7 +283,7 @@ def test_explain_says_what_is_asked() -> None:
     ]
     text = Plan(build_all(rules), Scope(Watched(ROWS).schema)).explain()
     lines = text.splitlines()
-    assert lines[0].startswith("4 checks ask for 12 metrics, 10 of them different")
+    assert lines[0].startswith("4 checks, 12 metrics, 10 of them different")
     assert "2 selects" in lines[0]
     assert lines[1] == "Columns read: fare, id, vendor."
     assert "Select, by vendor:" in lines

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import Any
 
+from truthound._words import plural
 from truthound.data import Batch, Metric, Predicate, Showing, Table
-from truthound.errors import CheckError, TruthoundError, did_you_mean
+from truthound.errors import CheckError, TruthoundError
 from truthound.validators.base import Check, Finding, Judge, Question, Validator
+from truthound.validators.examples import REDACTED, Examples
 from truthound.validators.metrics import ROWS
 from truthound.validators.result import CheckResult, GroupResult, Severity
 
@@ -19,57 +20,7 @@ logger: logging.Logger = logging.getLogger("truthound.validators")
 
 Values = tuple[Any, ...]
 Grouping = tuple[str, ...]
-REDACTED = "***"
 MAX_GROUPS = 1_000  # groups that a result names, failing ones first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examples:
-    """How failing rows are shown.
-
-    Attributes:
-        limit: rows for each failing check; 0 for none.
-        with_columns: columns that are shown beside those that were judged.
-        redact: columns (names or globs) whose values are shown as ``***``.
-    """
-
-    limit: int = 5
-    with_columns: tuple[str, ...] = ()
-    redact: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        limit: int = 5,
-        with_columns: str | Iterable[str] = (),
-        redact: str | Iterable[str] = (),
-    ) -> Examples:
-        """Make one of what a user gives: of columns, a single one or several."""
-        return cls(
-            limit=limit, with_columns=_names(with_columns), redact=_names(redact)
-        )
-
-    def hides(self, column: str) -> bool:
-        """Tell whether a column's values must not be shown."""
-        return _is_named(column, self.redact)
-
-    def unmet(self, columns: Collection[str]) -> list[str]:
-        """Say which of the names mean no column at all: most likely a slip."""
-        wanted = [("id_columns", name) for name in self.with_columns]
-        wanted += [("redact", name) for name in self.redact]
-        return [
-            f"{option}: there is no column {name!r}{did_you_mean(name, columns)}"
-            for option, name in wanted
-            if not any(_is_named(column, (name,)) for column in columns)
-        ]
-
-
-def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _is_named(column: str, names: Iterable[str]) -> bool:
-    return any(column == name or fnmatchcase(column, name) for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +223,7 @@ class Execution:
                 learned[slot.learns] = finding.learned
             shown = rows.get(number, ())
             if examples.redact:
-                shown = [_redacted(row, examples) for row in shown]
+                shown = [examples.redacted(row) for row in shown]
             results.append(_result(slot, finding, shown, groups, examples))
         return Outcome(self.row_count, results, learned)
 
@@ -401,14 +352,3 @@ def unevaluated(check: Check, error: Exception) -> CheckResult:
         message=str(error),
         error=str(error),
     )
-
-
-def _redacted(row: Mapping[str, Any], examples: Examples) -> dict[str, Any]:
-    return {
-        name: REDACTED if examples.hides(name) else value for name, value in row.items()
-    }
-
-
-def plural(number: int, noun: str) -> str:
-    """Return ``1 group`` or ``1,234 groups``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from truthound._words import plural
 from truthound.data import Metric, Predicate, Schema, Showing, Table
 from truthound.errors import CheckError, ConfigurationError, TruthoundError
 from truthound.validators.base import Check, Finding, Scope, Validator
@@ -21,7 +22,6 @@ from truthound.validators.execution import (
     Examples,
     Execution,
     Outcome,
-    plural,
     rounds_of,
     unevaluated,
 )
@@ -125,8 +125,9 @@ class Plan:
         asked = sum(len(check.metrics) for check in checks)
         distinct = sum(len(round_.batch.metrics) for round_ in self._rounds)
         lines = [
-            f"{len(checks)} checks ask for {asked} metrics, {distinct} of them "
-            f"different, in {plural(len(self._rounds), 'select')}.",
+            f"{plural(len(checks), 'check')}, {plural(asked, 'metric')}, "
+            f"{distinct:,} of them different, in "
+            f"{plural(len(self._rounds), 'select')}.",
             f"Columns read: {', '.join(sorted(self.reads)) or 'none'}.",
         ]
         for round_ in self._rounds:
