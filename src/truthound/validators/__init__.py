@@ -14,7 +14,8 @@ from truthound.validators.base import (
     Scope,
     Validator,
 )
-from truthound.validators.plan import Examples, Plan
+from truthound.validators.examples import Examples
+from truthound.validators.plan import Plan
 from truthound.validators.registry import build, build_all, find, names, register
 from truthound.validators.result import (
     CheckResult,

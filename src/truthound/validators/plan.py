@@ -17,9 +17,9 @@ from truthound._words import plural
 from truthound.data import Metric, Predicate, Schema, Showing, Table
 from truthound.errors import CheckError, ConfigurationError, TruthoundError
 from truthound.validators.base import Check, Finding, Scope, Validator
+from truthound.validators.examples import Examples
 from truthound.validators.execution import (
     Ask,
-    Examples,
     Execution,
     Outcome,
     rounds_of,
@@ -28,7 +28,7 @@ from truthound.validators.execution import (
 from truthound.validators.metrics import ROWS
 from truthound.validators.result import CheckResult
 
-__all__ = ["Examples", "Outcome", "Plan"]
+__all__ = ["Outcome", "Plan"]
 
 logger: logging.Logger = logging.getLogger("truthound.validators")
 

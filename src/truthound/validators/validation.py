@@ -22,7 +22,8 @@ from truthound.data import (
 from truthound.errors import StoreError
 from truthound.store import Baseline, Baselines
 from truthound.validators.base import Scope, Validator
-from truthound.validators.plan import Examples, Outcome, Plan
+from truthound.validators.examples import Examples
+from truthound.validators.plan import Outcome, Plan
 from truthound.validators.registry import build_all
 from truthound.validators.result import CheckResult, Severity, ValidationRun
 
