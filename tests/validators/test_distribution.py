@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, kstest
@@ -116,6 +116,7 @@ def test_psi_is_that_of_numpy(
 
 
 @given(values=samples_of, reference=samples_of)
+@example(values=[1.5], reference=[0.0] * 5 + [1.0, 14.0])  # 1.0 is no quantile of these
 def test_learned_ks_is_a_bound_and_learned_psi_is_exact(
     values: list[float], reference: list[float]
 ) -> None:
@@ -125,8 +126,8 @@ def test_learned_ks_is_a_bound_and_learned_psi_is_exact(
     ks, psi = twice(before, today, method="ks")[1], twice(before, today)[1]
 
     exact = ks_of_scipy(values, reference)
-    size = len(reference)
-    between = math.ceil((size - 1) / 100) / size if size > 101 else 0
+    # Values of the reference between two neighbours of the 101 quantiles.
+    between = math.ceil((len(reference) - 1) / 100) / len(reference)
     assert exact - between - 1e-12 <= ks.observed <= exact + 1e-12
     direct = check(today, method="psi", reference=before)
     assert psi.observed == pytest.approx(direct.observed, abs=1e-12)

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 from truthound.data import Column
 from truthound.errors import CheckError, ConfigurationError
 from truthound.validators.base import Check, RowValidator, Scope
-from truthound.validators.bounds import bound_for, interval, zone_of
+from truthound.validators.bounds import bound_for, interval, within, zone_of
 from truthound.validators.formats import is_date, is_datetime
+from truthound.validators.moments import crossed
 from truthound.validators.spans import time_span
 
 _RELATIVE = re.compile(r"(now|today)?\s*(?:([+-])\s*(.+))?")
@@ -70,7 +71,7 @@ class DateRangeValidator(RowValidator):
         fixed = replace(self, min=low, max=high)
         for column in self.selected(scope):
             bounds = fixed.bounds(column)  # before the select, so that it can fail
-            if None not in bounds and bounds[0] > bounds[1]:
+            if crossed(*bounds):
                 raise CheckError(f"min ({self.min}) is after max ({self.max})")
             check = fixed.row_check(scope, (column.name,), partial(fixed.holds, column))
             if column.kind == "string":
@@ -94,15 +95,12 @@ class DateRangeValidator(RowValidator):
         )
 
     def holds(self, column: Column, ns: Any) -> Any:
-        low, high = self.bounds(column)
         values = ns.col(column.name)
-        if column.kind == "string":
-            values = _moments(values, ns)
-        if low is not None and high is not None:
-            right = values.is_between(low, high)
-        else:
-            right = values >= low if low is not None else values <= high
-        return right.fill_null(False) if column.kind == "string" else right
+        if column.kind != "string":
+            return within(values, column, *self.bounds(column))
+        return within(_moments(values, ns), column, *self.bounds(column)).fill_null(
+            False
+        )
 
 
 def _is_relative(value: object) -> bool:

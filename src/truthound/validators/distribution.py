@@ -35,9 +35,10 @@ class DistributionValidator(Validator):
     what they are, the smallest and the largest.
 
     Without ``reference`` and ``mean`` the first run learns the column and later runs
-    are compared with it: with its deciles, with 101 of its quantiles (``ks`` is then at
-    most 0.01 below the exact statistic), or with the shares of its thousand most
-    frequent categories and of the rest. With ``by`` each group is compared with what is
+    are compared with it: with its deciles, with 101 of its quantiles (``ks`` is then
+    below the exact statistic by the share of the values between two of them at most, a
+    hundredth or one value), or with the shares of its thousand most frequent categories
+    and of the rest. With ``by`` each group is compared with what is
     expected of the whole column; ``where`` does not filter the reference.
 
     Columns of text with more than a thousand different values, or with a new one in

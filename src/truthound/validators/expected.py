@@ -112,9 +112,10 @@ class Sample(Expected):
 class Grid(Expected):
     """What a baseline keeps: quantiles, and how many values are below and up to each.
 
-    Between two neighbours nothing is known of the hundredth of the values that may lie
-    there. The statistic that is found at the quantiles themselves is exact but for
-    that: the true one is never smaller, and at most a hundredth larger.
+    Between two neighbours nothing is known of the values that may lie there: a
+    hundredth of them all or, where they are few, a single one. The statistic that is
+    found at the quantiles themselves is exact but for that: the true one is never
+    smaller, and larger by the share of those values at most.
 
     Args:
         known: as ``learned`` made it.

@@ -50,7 +50,7 @@ class LengthValidator(RowValidator):
 
     def holds(self, column: Column, ns: Any) -> Any:
         length = ns.col(column.name).str.len_chars()
-        return within(length, *self._bounds(), ns, is_float=False)
+        return within(length, column, *self._bounds())
 
     def expectation(self) -> str:
         low, high = self._bounds()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -19,11 +20,13 @@ from truthound.validators.bounds import (
     Bound,
     bound_for,
     interval,
+    kept,
     plain,
     widened,
     within,
 )
 from truthound.validators.metrics import extremes, learned_key, nans_of
+from truthound.validators.moments import crossed
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,7 +41,8 @@ class RangeValidator(RowValidator):
 
     Args:
         min: the smallest value allowed: a number, or for a column of dates or times
-            an ISO 8601 text.
+            an ISO 8601 text; of durations, seconds. A moment without a time zone is
+            in that of the column; one with a zone does not fit a column without.
         max: the largest value allowed.
         margin: how far beyond the learned bounds a value may lie, as a share of
             their span; used only if neither bound is given.
@@ -61,16 +65,15 @@ class RangeValidator(RowValidator):
     margin: float = 0.1
 
     def check_options(self) -> None:
-        if self.margin < 0:
-            raise ConfigurationError(f"margin is 0 or more, not {self.margin!r}")
+        if not 0 <= self.margin < math.inf:
+            raise ConfigurationError(f"margin is a number from 0, not {self.margin!r}")
 
     def holds(self, column: Column, ns: Any) -> Any:
         return within(
             ns.col(column.name),
+            column,
             bound_for(column, "min", self.min),
             bound_for(column, "max", self.max),
-            ns,
-            is_float=column.is_a("float"),
         )
 
     def expectation(self) -> str:
@@ -87,7 +90,7 @@ class RangeValidator(RowValidator):
         where = self.filter(scope)
         low = bound_for(column, "min", self.min)
         high = bound_for(column, "max", self.max)
-        if low is not None and high is not None and low > high:
+        if crossed(low, high):
             raise CheckError(f"min ({low}) is larger than max ({high})")
         count = self.row_check(scope, (column.name,), partial(self.holds, column))
         metrics = (
@@ -134,11 +137,7 @@ class RangeValidator(RowValidator):
             if known is None:
                 yield self._learning(scope, column, key)
                 continue
-            low, high = widened(
-                bound_for(column, "min", known["min"]),
-                bound_for(column, "max", known["max"]),
-                self.margin,
-            )
+            low, high = widened(*_known(column, known), self.margin)
             learned = replace(
                 self,
                 column=column.name,
@@ -153,10 +152,7 @@ class RangeValidator(RowValidator):
         where = self.filter(scope)
 
         def is_number(ns: Any) -> Any:
-            values = ns.col(column.name)
-            if not column.is_a("float"):
-                return ns.when(values.is_not_null()).then(ns.lit(True))
-            return ~values.is_nan()  # not in the range, whatever is learned
+            return within(ns.col(column.name), column, None, None)
 
         count = self.row_check(scope, (column.name,), is_number)
 
@@ -165,11 +161,16 @@ class RangeValidator(RowValidator):
             words = f"; {nans:,} NaN" if nans else ""
             if least is None or least != least:  # nothing, or nothing but NaN
                 return replace(found, message=f"nothing learned: no values{words}")
+            known = {"min": plain(least), "max": plain(most)}
+            bounds = (
+                (None if known["min"] is None else least),
+                (None if known["max"] is None else most),
+            )
             return replace(
                 found,
                 observed=f"{least} to {most}",
-                message=f"learned: {interval(least, most)}{words}",
-                learned={"min": plain(least), "max": plain(most)},
+                message=f"learned: {interval(*bounds)}{words}",
+                learned=known,
             )
 
         return Check(
@@ -180,3 +181,13 @@ class RangeValidator(RowValidator):
             failing=count.failing,
             learns=key,
         )
+
+
+def _known(column: Column, learned: Mapping[str, Any]) -> tuple[Any, Any]:
+    try:
+        return kept(column, "min", learned["min"]), kept(column, "max", learned["max"])
+    except CheckError as error:
+        raise CheckError(
+            f"what was learned of {column.name!r} does not fit its type "
+            f"{column.dtype}: 'truthound baseline reset' makes the next run learn anew"
+        ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from truthound.validators._options import refuse
 from truthound.validators.base import Check, Finding, Question, Scope, Validator
 from truthound.validators.bounds import Bound, bound_for, interval
 from truthound.validators.metrics import nans_of, nulls_of, rows_of, statistic
+from truthound.validators.moments import crossed, shifted
+from truthound.validators.precision import fitted
 
 # How far a number that is computed from floats may be from ``equals``, as a share:
 # it depends a little on the order in which an engine adds up.
@@ -109,8 +110,6 @@ class StatisticValidator(Validator):
         where = self.filter(scope)
         for column in self.selected(scope):
             low, high = self.bounds(column)
-            if low is not None and high is not None and low > high:
-                raise CheckError(f"min ({low}) is larger than max ({high})")
 
             def judge(
                 rows: int,
@@ -161,9 +160,9 @@ class StatisticValidator(Validator):
             low, high = _around(
                 typed, bound_for(typed, "equals", self.equals), self.tolerance
             )
-        if typed.dtype == "float32":
-            return _in_32_bits(low), _in_32_bits(high)
-        return low, high
+        if crossed(low, high):
+            raise CheckError(f"min ({low}) is larger than max ({high})")
+        return fitted(typed, low, high) if typed.dtype == "float32" else (low, high)
 
     def expectation(self) -> str:
         """Say in words what is expected of the number."""
@@ -221,7 +220,7 @@ class StatisticValidator(Validator):
     def _holds(self, number: Any, low: Any, high: Any) -> bool:
         if isinstance(number, Decimal):
             low, high = _exact(low), _exact(high)
-        if (low is None or number >= low) and (high is None or number <= high):
+        if not (crossed(low, number) or crossed(number, high)):
             return True
         exact = self.in_column_type or not isinstance(number, float)
         return (
@@ -257,17 +256,7 @@ def _around(column: Column, middle: Any, tolerance: float) -> tuple[Any, Any]:
         reach: Any = timedelta(seconds=tolerance)
     else:
         reach = Decimal(str(tolerance)) if isinstance(middle, Decimal) else tolerance
-    return middle - reach, middle + reach
-
-
-def _in_32_bits(bound: Any) -> Any:
-    """Return a bound as a column of 32-bit floats would hold it: 0.1 is not 0.1."""
-    if bound is None:
-        return None
-    try:
-        return struct.unpack("f", struct.pack("f", bound))[0]
-    except OverflowError:
-        return math.copysign(math.inf, bound)
+    return shifted(middle, -reach), shifted(middle, reach)
 
 
 def _exact(bound: Any) -> Any:
