@@ -138,6 +138,7 @@ KINDS = {
     ),
 }
 ROWS = 6
+FEWER = settings(max_examples=settings().max_examples // 2)  # of many columns each
 
 
 @st.composite
@@ -160,6 +161,7 @@ def as_table(engine: str, values: dict[str, list[Any]]) -> Any:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@FEWER
 @given(data=st.data())
 def test_given_bounds_are_those_of_a_loop(engine: str, data: st.DataObject) -> None:
     (table,) = data.draw(columns(engine, 1))
@@ -188,7 +190,7 @@ def test_given_bounds_are_those_of_a_loop(engine: str, data: st.DataObject) -> N
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(max_examples=settings().max_examples // 2)  # three runs and a file each
+@FEWER
 @given(data=st.data())
 def test_learned_bounds_are_those_of_a_loop(engine: str, data: st.DataObject) -> None:
     forget()
