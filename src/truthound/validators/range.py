@@ -99,15 +99,16 @@ class RangeValidator(RowValidator):
             *((nans_of(column.name, where),) if column.is_a("float") else ()),
         )
 
+        limits = {"low": plain(low), "high": plain(high)}
+
         def judge(
             rows: int, nulls: int, failed: int, least: Any, most: Any, nans: int = 0
         ) -> Finding:
             seen = "no values" if least is None else f"{least} to {most}"
+            details = dict(limits) if failed else {}
             if nans:
-                return self.verdict(
-                    rows - nulls, failed, f"{seen}, {nans:,} NaN", {"nan": int(nans)}
-                )
-            return self.verdict(rows - (nulls or 0), failed or 0, seen)
+                seen, details["nan"] = f"{seen}, {nans:,} NaN", int(nans)
+            return self.verdict(rows - (nulls or 0), failed or 0, seen, details)
 
         return Check(
             validator=self,
