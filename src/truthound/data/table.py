@@ -87,7 +87,9 @@ class FrameTable(Table):
     def __init__(
         self, frame: pl.DataFrame, name: str = "DataFrame", schema: Schema | None = None
     ) -> None:
-        super().__init__(name, schema or _schema_of(tuple(frame.schema.items())))
+        if schema is None:
+            schema = _schema_of(tuple(zip(frame.columns, frame.dtypes, strict=True)))
+        super().__init__(name, schema)
         self.frame = frame
 
     def measure(self, batch: Batch) -> list[tuple[Any, ...]]:
