@@ -25,7 +25,7 @@ from truthound.errors import CheckError
 
 # Bytes of one value in memory, and about what one byte of a file becomes there.
 WIDEST, UNPACKED = 16, 4
-SMALL = 1 << 20  # bytes
+SMALL = 1 << 27  # bytes of files
 
 
 class ScannedTable(Table):
@@ -63,7 +63,7 @@ class ScannedTable(Table):
         self.frame = frame
         self._origins = origins
         self._sample_size = sample_size
-        # Of a small file it costs less to load it all than to ask it twice.
+        # To count what is missing costs as much time as to load it, and less memory.
         self._cheap_nulls = cheap_nulls and sum(o.size for o in origins) > SMALL
         self._fits = True
         self._loaded: FrameTable | None = None
