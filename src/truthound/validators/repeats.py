@@ -157,8 +157,10 @@ class _Repeats:
         )
 
     def _present(self, ns: Any) -> Any:
-        mask = self._mask(ns)
         values = _key(self.key, ns)
+        if len(self.key) == 1 and self.where is None:
+            return values if self.nulls_count else values.drop_nulls()
+        mask = self._mask(ns)
         return values if mask is None else values.filter(mask)
 
     def _mask(self, ns: Any) -> Any:
@@ -197,35 +199,44 @@ def tally(values: pl.Series) -> pl.Series:
         ``surplus``, beyond the first of each group; the ``hashes`` of the repeated
         values, unless these are too many to remember.
     """
-    rows = surplus = 0
-    known = pl.Series([], dtype=pl.UInt64)
-    repeated = _suspects(unnamed(values))
-    repeated = repeated.filter(repeated.is_duplicated())
-    if rows := len(repeated):
+    values = unnamed(values)
+    if values.dtype.is_numeric() or values.dtype.is_temporal():
+        repeated = _shared(values)
         different = repeated.unique()
-        surplus = rows - len(different)
-        if len(different) <= MANY_KEYS and _is_hashable(values.dtype):
-            known = _hashed(different)
-    found = {"rows": [rows], "surplus": [surplus], "hashes": [known]}
+        surplus = len(repeated)
+    else:
+        repeated = _suspects(values)
+        repeated = repeated.filter(repeated.is_duplicated())
+        different = repeated.unique()
+        surplus = len(repeated) - len(different)
+    known = pl.Series([], dtype=pl.UInt64)
+    if len(different) <= MANY_KEYS and _is_hashable(values.dtype):
+        known = _hashed(different)
+    found = {
+        "rows": [surplus + len(different)],
+        "surplus": [surplus],
+        "hashes": [known],
+    }
     return pl.DataFrame(found, schema=_TALLY.to_schema()).to_struct()
 
 
-def _suspects(values: pl.Series) -> pl.Series:
-    """Return the values that share their hash, or sort key, with another."""
-    dtype = values.dtype
-    if dtype.is_numeric() or dtype.is_temporal():
-        keys = values
-    elif _is_hashable(dtype):
-        keys = _hashed(values)
-    else:
-        return values
+def _shared(keys: pl.Series) -> pl.Series:
+    """Return each key as often as it stands there, less one."""
     in_order = keys.sort()
-    shared = in_order[1:].filter(in_order[1:].eq_missing(in_order[:-1]))
+    return in_order[1:].filter(in_order[1:].eq_missing(in_order[:-1]))
+
+
+def _suspects(values: pl.Series) -> pl.Series:
+    """Return the values that share their hash with another."""
+    if not _is_hashable(values.dtype):
+        return values
+    hashes = _hashed(values)
+    shared = _shared(hashes)
     if not len(shared):
         return values.clear()
     if len(shared) * 2 > len(values):
-        return values  # hardly one that is not
-    return values.filter(keys.is_in(shared.unique().implode(), nulls_equal=True))
+        return values  # hardly one that does not
+    return values.filter(hashes.is_in(shared.unique().implode()))
 
 
 def _is_hashable(dtype: pl.DataType) -> bool:
