@@ -63,6 +63,7 @@ class Metric:
         parsed: False if it is enough to know which values are missing, so that a
             text file need not be parsed for it.
         small: makes an expression with less to set up, for a frame of few rows.
+        known: reads the value off a Polars frame that has it ready.
     """
 
     key: tuple[Hashable, ...]
@@ -71,6 +72,7 @@ class Metric:
     portable: bool = field(default=True, compare=False)
     parsed: bool = field(default=True, compare=False)
     small: Build | None = field(default=None, compare=False)
+    known: Callable[[pl.DataFrame], Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,13 @@ class Showing:
 
 
 FEW_ROWS = 1_000
-ROWS = Metric(("rows",), lambda ns: ns.len(), frozenset(), parsed=False)
+ROWS = Metric(
+    ("rows",),
+    lambda ns: ns.len(),
+    frozenset(),
+    parsed=False,
+    known=lambda frame: frame.height,
+)
 
 
 class Batch:
@@ -154,31 +162,41 @@ class Batch:
         self.parsed: frozenset[str] = frozenset(self.by).union(
             *(m.reads for m in self.metrics if m.parsed)
         )
-        self._expressions: dict[tuple[str, bool, bool], list[Expression]] = {}
+        self._expressions: dict[tuple[str, bool], list[Expression]] = {}
         self._prefix = "m"  # of the results' names, which must not meet a group's
         while any(name.startswith(self._prefix) for name in self.by):
             self._prefix += "_"
 
-    def expressions(self, ns: Namespace, height: int | None = None) -> list[Any]:
-        """Return the aliased expressions; built once for each namespace.
-
-        Args:
-            ns: polars or narwhals.
-            height: the number of rows, if the caller knows it: it is left out then,
-                as an expression less is worth a third of the time on a small frame.
-        """
-        known = height is not None
-        small = height is not None and height <= FEW_ROWS
-        key = (ns.__name__, known, small)
+    def expressions(self, ns: Namespace) -> list[Any]:
+        """Return the aliased expressions; built once for each namespace."""
+        key = (ns.__name__, False)
         if key not in self._expressions:
             self._expressions[key] = [
-                built((small and metric.small) or metric.build, ns).alias(
-                    f"{self._prefix}{n}"
-                )
+                built(metric.build, ns).alias(f"{self._prefix}{n}")
                 for n, metric in enumerate(self.metrics)
-                if not (known and metric == ROWS)
             ]
         return self._expressions[key]
+
+    def measure(self, frame: pl.DataFrame) -> tuple[Any, ...]:
+        """Compute the metrics over a whole frame.
+
+        What the frame has ready is left out of the select: on a small one each
+        expression takes a tenth of the time of all.
+        """
+        few = frame.height <= FEW_ROWS
+        key = ("frame", few)
+        if key not in self._expressions:
+            self._expressions[key] = [
+                built((few and metric.small) or metric.build, POLARS).alias(f"m{n}")
+                for n, metric in enumerate(self.metrics)
+                if metric.known is None
+            ]
+        asked = self._expressions[key]
+        found = iter(frame.select(asked).row(0)) if asked else iter(())
+        return tuple(
+            next(found) if metric.known is None else metric.known(frame)
+            for metric in self.metrics
+        )
 
     def subset(self, keep: Callable[[Metric], bool]) -> Batch:
         """Return a batch of the metrics for which ``keep`` is true."""

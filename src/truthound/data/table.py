@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from truthound.data.expr import FEW_ROWS, POLARS, ROWS, Batch, Showing
+from truthound.data.expr import FEW_ROWS, POLARS, Batch, Showing
 from truthound.data.schema import Schema
 from truthound.errors import CheckError, DataError, TruthoundError
 
@@ -98,12 +98,7 @@ class FrameTable(Table):
             if batch.by:
                 grouped = frame.group_by(exact(batch.by), maintain_order=True)
                 return grouped.agg(batch.expressions(POLARS)).rows()
-            expressions = batch.expressions(POLARS, frame.height)
-            values = frame.select(expressions).row(0) if expressions else ()
-        if len(values) < len(batch.metrics):
-            place = batch.positions[ROWS]
-            values = (*values[:place], frame.height, *values[place:])
-        return [values]
+            return [batch.measure(frame)]
 
     def examples(self, wanted: Sequence[Showing]) -> list[list[Row]]:
         found = self._places(wanted, self.frame.height)

@@ -42,6 +42,7 @@ def nulls_of(columns: str | Sequence[str], where: Predicate | None = None) -> Me
             lambda ns: ns.col(name).null_count(),
             frozenset(names),
             parsed=False,
+            known=lambda frame: frame.get_column(name).null_count(),
         )
 
     def missing(ns: Any) -> Any:
