@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from truthound._version import __version__
-from truthound._words import plural
+from truthound._words import numbered, plural
 from truthound.profile import ColumnProfile, Profile
 from truthound.report._item import Item
 from truthound.report._words import (
@@ -125,7 +125,11 @@ def _summary(items: Sequence[Item]) -> str:
     broken = sum(item.run is None for item in items)
     rows = sum(item.run.row_count or 0 for item in items if item.run)
     by_severity = Counter(str(issue.severity) for issue in issues)
-    counts = [("rows", rows, ""), ("checks", checks, ""), ("passed", passed, "success")]
+    counts = [
+        (numbered(rows, "row"), rows, ""),
+        (numbered(checks, "check"), checks, ""),
+        ("passed", passed, "success"),
+    ]
     faults = [
         *((severity, by_severity[severity], severity) for severity in SEVERITIES),
         ("not evaluated", errors, "error"),
