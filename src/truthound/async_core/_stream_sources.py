@@ -214,7 +214,8 @@ async def _read_list(source: Sequence[T], want: Want) -> Chunks[T]:
     at = 0
     while True:
         begun = _monotonic()
-        chunk = list(source[at : at + max(1, min(pace.size, want()))])
+        part = source[at : at + max(1, min(pace.size, want()))]
+        chunk = part if isinstance(part, list) else list(part)
         if not chunk:
             return
         at += len(chunk)

@@ -24,6 +24,11 @@ from truthound.async_core._stream_sources import (
 T = TypeVar("T")
 _NOTHING = object()
 
+# Turns of the event loop, and no waiting, for which a merge looks whether more streams
+# have something. An async source that never waits needs that many to hand over a
+# chunk, a list one: without them the list would have the merge for itself.
+PATIENCE = 3
+
 
 async def map_at_once(
     before: Opener[T],
@@ -258,6 +263,10 @@ class _Meeting:
                 return []
             self._taker = asyncio.get_running_loop().create_future()
             await self._taker
+        for _ in range(PATIENCE):
+            if len(self._chunks) >= self._running:
+                break
+            await asyncio.sleep(0)
         chunks, self._chunks = self._chunks, []
         self._taken, self._holders = self._holders, []
         if len(chunks) == 1:
