@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from truthound.async_core._stream_sources import (
@@ -22,7 +22,6 @@ from truthound.async_core._stream_sources import (
 )
 
 T = TypeVar("T")
-_NOTHING = object()
 
 # Turns of the event loop, and no waiting, for which a merge looks whether more streams
 # have something. An async source that never waits needs that many to hand over a
@@ -210,8 +209,8 @@ class _Meeting:
     def __init__(self, befores: Sequence[Opener[Any]], want: Want) -> None:
         self._befores = befores
         self._want = want
-        self._chunks: list[list[Any]] = []
-        self._holders: list[asyncio.Future[None]] = []  # one for each chunk
+        # What there is, each with the future for which its task waits.
+        self._chunks: list[tuple[list[Any], asyncio.Future[None]]] = []
         self._taken: list[asyncio.Future[None]] = []
         self._taker: asyncio.Future[None] | None = None
         self._running = len(befores)
@@ -239,8 +238,7 @@ class _Meeting:
                     if self._closing:  # and something kept the cancellation
                         return
                     holder = loop.create_future()
-                    self._chunks.append(chunk)
-                    self._holders.append(holder)
+                    self._chunks.append((chunk, holder))
                     wake(self._taker)
                     await holder
         except BaseException as error:
@@ -268,15 +266,15 @@ class _Meeting:
                 break
             await asyncio.sleep(0)
         chunks, self._chunks = self._chunks, []
-        self._taken, self._holders = self._holders, []
-        if len(chunks) == 1:
-            return chunks[0]
-        return [
-            item
-            for turn in zip_longest(*chunks, fillvalue=_NOTHING)
-            for item in turn
-            if item is not _NOTHING
-        ]
+        # As many of each: who has more keeps the rest for the next time.
+        number = min(len(chunk) for chunk, _ in chunks)
+        for chunk, holder in chunks:
+            if len(chunk) > number:
+                self._chunks.append((chunk[number:], holder))
+            else:
+                self._taken.append(holder)
+        together = zip(*(chunk[:number] for chunk, _ in chunks), strict=True)
+        return list(chain.from_iterable(together))
 
     def go_on(self) -> None:
         """Let the streams go on whose chunks were used up."""
