@@ -280,11 +280,24 @@ class _Feed(Generic[T]):
     consumer goes away to work is all that is read ahead.
     """
 
+    __slots__ = (
+        "_asked",
+        "_closing",
+        "_ended",
+        "_failure",
+        "_items",
+        "_limit",
+        "_look_up",
+        "_paused",
+        "_source",
+        "_task",
+    )
+
     def __init__(self, source: AsyncIterable[T]) -> None:
         self._source = source
         self._items: list[T] = []
         self._limit = 0  # items the consumer can take
-        self._mark = 0  # items at which the reader has to stop and look up
+        self._look_up = True  # the reader is to see what the consumer wants now
         self._asked: asyncio.Future[None] | None = None  # the consumer waits
         self._paused: asyncio.Future[None] | None = None  # the reader waits
         self._ended = False
@@ -297,7 +310,7 @@ class _Feed(Generic[T]):
 
     async def __aexit__(self, _: object, error: object, __: object) -> None:
         self._closing = True
-        self._mark = 0
+        self._look_up = True
         await stop([self._task])
         if self._failure is not None:
             raise_unless_cancelled(self._failure, error)
@@ -323,32 +336,37 @@ class _Feed(Generic[T]):
 
     async def _read_all(self, iterator: AsyncIterator[T]) -> None:
         items = self._items
+        left = await self._room()
         async for item in _Begun(iterator):
             items.append(item)
-            if len(items) >= self._mark:
-                await self._stop_reading()
+            left -= 1  # counting is cheaper than asking the list for its length
+            if not left or self._look_up:
+                left = await self._room()
                 if self._closing:  # and the source kept the cancellation for itself
                     return
 
-    async def _stop_reading(self) -> None:
-        """Tell the consumer about the first item, and wait when there are enough."""
-        wake(self._asked)
-        self._mark = self._limit
-        while len(self._items) >= self._mark and not self._closing:
+    async def _room(self) -> int:
+        """Tell the consumer what there is; return how many more it can take."""
+        if self._items:
+            wake(self._asked)
+        while len(self._items) >= self._limit and not self._closing:
             self._paused = asyncio.get_running_loop().create_future()
             await self._paused
+        self._look_up = not self._items
+        return self._limit - len(self._items)
 
     async def take(self, limit: int) -> list[T]:
         """Return what there is as soon as the source waits; nothing at its end."""
         self._limit = limit
-        self._mark = limit if self._items else 1
+        self._look_up = True
         wake(self._paused)
         if self._items and not self._ended:
             await asyncio.sleep(0)  # beside the one read ahead there may be more
         while not self._items and not self._ended:
             self._asked = asyncio.get_running_loop().create_future()
             await self._asked
-        self._limit = self._mark = 0
+        self._limit = 0
+        self._look_up = True
         items = self._items[:]
         self._items.clear()
         if not items and self._failure is not None:

@@ -69,13 +69,10 @@ def _filter(
 ) -> _Met | None:
     for item in items:
         answer = holds(item)
-        if answer is True:
-            out.append(item)
-        elif answer is not False:
-            if is_awaitable(answer):
+        if answer:
+            if answer is not True and is_awaitable(answer):
                 return 0, item, answer
-            if answer:
-                out.append(item)
+            out.append(item)
     return None
 
 
@@ -93,13 +90,10 @@ def _map_filter(
                 return 0, item, made
             kind = type(made)
         answer = holds(made)
-        if answer is True:
-            out.append(made)
-        elif answer is not False:
-            if is_awaitable(answer):
+        if answer:
+            if answer is not True and is_awaitable(answer):
                 return 1, made, answer
-            if answer:
-                out.append(made)
+            out.append(made)
     return None
 
 
@@ -112,13 +106,10 @@ def _filter_map(
     kind: object = None
     for item in items:
         answer = holds(item)
-        if answer is not True:
-            if answer is False:
-                continue
-            if is_awaitable(answer):
-                return 0, item, answer
-            if not answer:
-                continue
+        if not answer:
+            continue
+        if answer is not True and is_awaitable(answer):
+            return 0, item, answer
         made = change(item)
         if type(made) is not kind:
             if is_awaitable(made):
