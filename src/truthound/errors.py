@@ -15,6 +15,7 @@
     +-- CheckError                           one check cannot be evaluated on this data
     +-- StoreError (OSError)                 a baseline cannot be read or written
     +-- RunTimeoutError (TimeoutError)       ``timeout_seconds`` went by
+    +-- QueueClosed (RuntimeError)           an ``AsyncQueue`` takes or gives no more
     +-- ValidationFailedError                raised by ``raise_for_failure()`` only
     +-- MissingDependencyError (ImportError) an extra has to be installed
 
@@ -130,6 +131,10 @@ class RunTimeoutError(TruthoundError, TimeoutError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class QueueClosed(TruthoundError, RuntimeError):  # noqa: N818 - the documented name
+    """Raised when a queue is closed, by ``put``; by ``get`` when it is empty, too."""
 
 
 class ValidationFailedError(TruthoundError):

@@ -1,0 +1,57 @@
+"""A toolkit for asyncio; it knows nothing of data."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from truthound.async_core.streams import (
+        AsyncPipeline,
+        AsyncQueue,
+        AsyncStream,
+        QueueClosed,
+        async_batch,
+        async_filter,
+        async_map,
+        async_merge,
+        async_window,
+    )
+
+# Loaded when first used, as in the package above (PEP 562).
+_HOMES = {
+    "AsyncPipeline": "streams",
+    "AsyncQueue": "streams",
+    "AsyncStream": "streams",
+    "QueueClosed": "streams",
+    "async_batch": "streams",
+    "async_filter": "streams",
+    "async_map": "streams",
+    "async_merge": "streams",
+    "async_window": "streams",
+}
+
+__all__ = [
+    "AsyncPipeline",
+    "AsyncQueue",
+    "AsyncStream",
+    "QueueClosed",
+    "async_batch",
+    "async_filter",
+    "async_map",
+    "async_merge",
+    "async_window",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
