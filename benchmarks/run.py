@@ -5,8 +5,8 @@
 
 Each part is a process of its own and prints its table: the ten checks of
 `peers/run.py` against the hand-written query (a million rows as Parquet and CSV, ten
-million as Parquet), the 100-row frame of `small_frame.py`, and `startup.py`. Exits 1
-if a part failed or an answer was wrong.
+million as Parquet), the 100-row frame of `small_frame.py`, `startup.py` and
+`streams.py`. Exits 1 if a part failed or an answer was wrong.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="no 10-million-row part")
     quick = parser.parse_args().quick
     fused = ["peers/run.py", "--peers", "ours,bare", "--rounds", "5"]
-    parts = [fused, ["small_frame.py"], ["startup.py"]]
+    parts = [fused, ["small_frame.py"], ["startup.py"], ["streams.py"]]
     if not quick:
         parts.insert(1, [*fused, "--rows", "10000000"])
     failed = 0

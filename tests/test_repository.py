@@ -137,7 +137,8 @@ def test_public_names_exist_and_no_others_are_promised() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["checkpoint", "data", "profile", "report", "store", "validators"]
+    "package",
+    ["async_core", "checkpoint", "data", "profile", "report", "store", "validators"],
 )
 def test_rooms_promise_what_they_have(package: str) -> None:
     module = __import__(f"truthound.{package}", fromlist=["__all__"])
