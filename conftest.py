@@ -17,6 +17,7 @@ from sybil.integration.pytest import SybilItem
 
 from docs_blocks import PARSERS, make_samples, set_up, tear_down
 from leaks import left_behind, note, warm_up
+from virtual_clock import VirtualClockLoop
 
 settings.register_profile(
     "default",
@@ -79,7 +80,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"tasks left behind: {left}"
 
-    with asyncio.Runner(debug=True) as runner:
+    is_virtual = pyfuncitem.get_closest_marker("virtual_clock") is not None
+    factory = VirtualClockLoop if is_virtual else None
+    with asyncio.Runner(debug=True, loop_factory=factory) as runner:
         runner.run(test())
     return True
 

@@ -16,6 +16,8 @@
     +-- StoreError (OSError)                 a baseline cannot be read or written
     +-- RunTimeoutError (TimeoutError)       ``timeout_seconds`` went by
     +-- QueueClosed (RuntimeError)           an ``AsyncQueue`` takes or gives no more
+    +-- NotRunningError (RuntimeError)       used before its start or after its end
+    +-- CircuitOpenError (RuntimeError)      a circuit breaker lets no call through
     +-- ValidationFailedError                raised by ``raise_for_failure()`` only
     +-- MissingDependencyError (ImportError) an extra has to be installed
 
@@ -135,6 +137,22 @@ class RunTimeoutError(TruthoundError, TimeoutError):
 
 class QueueClosed(TruthoundError, RuntimeError):  # noqa: N818 - the documented name
     """Raised when a queue is closed, by ``put``; by ``get`` when it is empty, too."""
+
+
+class NotRunningError(TruthoundError, RuntimeError):
+    """Raised by what takes no jobs: not started yet, or shut down."""
+
+
+class CircuitOpenError(TruthoundError, RuntimeError):
+    """Raised instead of a call while a circuit breaker is open.
+
+    Attributes:
+        retry_after: seconds until it lets a call through to try.
+    """
+
+    def __init__(self, retry_after: float = 0.0) -> None:
+        self.retry_after = retry_after
+        super().__init__("Circuit breaker is OPEN")
 
 
 class ValidationFailedError(TruthoundError):
