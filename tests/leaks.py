@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import uvloop
 
 # Threads of the package that live as long as the process, and those of a pool that
 # end on their own soon after.
@@ -59,6 +60,7 @@ def warm_up() -> None:
     frame = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
     frame.lazy().filter(pl.col("a") > 1).collect(engine="streaming")
     frame.select(pl.col("a").sum(), pl.col("b").n_unique())
+    uvloop.new_event_loop().close()  # its pipe for signals, one for the process
 
 
 def _threads() -> dict[int, str]:

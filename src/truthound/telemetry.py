@@ -97,6 +97,11 @@ class span:  # noqa: N801 - used like a function, as documented
         self.__exit__(kind, error, trace)
 
 
+def is_on() -> bool:
+    """Tell whether spans or metrics go anywhere."""
+    return "opentelemetry" in sys.modules and (is_tracing() or is_measuring())
+
+
 def is_tracing() -> bool:
     """Tell whether spans go anywhere, so that a caller can save preparing them."""
     return _found.tracer() is not None

@@ -6,6 +6,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from truthound.async_core.runner import (
+        AsyncRunner,
+        ResourcePool,
+        TaskPriority,
+        TaskScheduler,
+        async_background,
+        async_run,
+        async_timeout,
+    )
     from truthound.async_core.streams import (
         AsyncPipeline,
         AsyncQueue,
@@ -22,24 +31,38 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncPipeline": "streams",
     "AsyncQueue": "streams",
+    "AsyncRunner": "runner",
     "AsyncStream": "streams",
     "QueueClosed": "streams",
+    "ResourcePool": "runner",
+    "TaskPriority": "runner",
+    "TaskScheduler": "runner",
+    "async_background": "runner",
     "async_batch": "streams",
     "async_filter": "streams",
     "async_map": "streams",
     "async_merge": "streams",
+    "async_run": "runner",
+    "async_timeout": "runner",
     "async_window": "streams",
 }
 
 __all__ = [
     "AsyncPipeline",
     "AsyncQueue",
+    "AsyncRunner",
     "AsyncStream",
     "QueueClosed",
+    "ResourcePool",
+    "TaskPriority",
+    "TaskScheduler",
+    "async_background",
     "async_batch",
     "async_filter",
     "async_map",
     "async_merge",
+    "async_run",
+    "async_timeout",
     "async_window",
 ]
 

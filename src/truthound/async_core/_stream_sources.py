@@ -25,9 +25,10 @@ from collections.abc import (
 from functools import partial
 from itertools import islice
 from types import CoroutineType
-from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar, cast
 
 from truthound._clock import SYSTEM_CLOCK
+from truthound.async_core._tasks import reraise, stop, wake
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -119,37 +120,6 @@ async def each(before: Opener[T], want: Want) -> AsyncGenerator[T, None]:
         async for chunk in chunks:
             for item in chunk:
                 yield item
-
-
-def reraise(error: BaseException) -> NoReturn:
-    """Raise an error that was kept, with its traceback."""
-    try:
-        raise error
-    finally:
-        del error  # the traceback holds this frame: no cycle
-
-
-async def stop(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until all of them have ended.
-
-    A cancellation while it waits is passed on to the tasks, so that clean-up that
-    hangs can be ended, and is raised again when they are done.
-    """
-    cancelled: asyncio.CancelledError | None = None
-    for task in tasks:
-        task.cancel()
-    while left := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(left)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            for task in left:
-                task.cancel()
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # seen: asyncio need not complain
-    if cancelled is not None:
-        reraise(cancelled)
 
 
 class reading(Generic[T]):  # noqa: N801 - stands after "async with", as aclosing does
@@ -383,9 +353,3 @@ class _Begun(Generic[T]):
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self._iterator
-
-
-def wake(future: asyncio.Future[None] | None) -> None:
-    """Let whoever awaits a future go on; None is for nobody."""
-    if future is not None and not future.done():
-        future.set_result(None)

@@ -17,8 +17,8 @@ from truthound.async_core._stream_sources import (
     is_awaitable,
     opener,
     reading,
-    reraise,
 )
+from truthound.async_core._tasks import reraise
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -16,10 +16,8 @@ from truthound.async_core._stream_sources import (
     is_awaitable,
     raise_unless_cancelled,
     reading,
-    reraise,
-    stop,
-    wake,
 )
+from truthound.async_core._tasks import reraise, stop, wake
 
 T = TypeVar("T")
 
