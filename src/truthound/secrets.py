@@ -13,13 +13,19 @@ _USER_INFO = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]*)@")
 _QUERY = re.compile(
     r"(?i)([?&](?:[\w-]*(?:token|key|secret|signature|password|sig)))=[^&#\s]+"
 )
+# What chat services put into the path of an address instead of a password.
+_PATH = re.compile(
+    r"(/bot\d+:|hooks\.slack\.com/(?:services|triggers|workflows)/|/webhooks/\d+/)"
+    r"[^\s?#'\"]+"
+)
 # $${ stands for ${ itself.
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def without_password(address: str) -> str:
-    """Return an address with the password and the keys in its query as ``***``."""
-    return _QUERY.sub(r"\1=***", _USER_INFO.sub(r"\1:***@", address))
+    """Return an address with the password and the keys in it as ``***``."""
+    hidden = _QUERY.sub(r"\1=***", _USER_INFO.sub(r"\1:***@", address))
+    return _PATH.sub(r"\1***", hidden)
 
 
 def references(value: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -15,13 +16,20 @@ class Limit(asyncio.Timeout):  # type: ignore[misc] # final for type checkers on
 
     Args:
         seconds: from the making of it; 0 or less: at the first await. None: no limit.
-        message: of the ``TimeoutError``.
+        message: of the error.
+        kind: of the error.
     """
 
-    def __init__(self, seconds: float | None, message: str) -> None:
+    def __init__(
+        self,
+        seconds: float | None,
+        message: str,
+        kind: Callable[[str], TimeoutError] = TimeoutError,
+    ) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(None if seconds is None else loop.time() + seconds)
         self._message = message
+        self._kind = kind
 
     async def __aexit__(
         self,
@@ -32,7 +40,7 @@ class Limit(asyncio.Timeout):  # type: ignore[misc] # final for type checkers on
         try:
             await super().__aexit__(kind, error, trace)
         except TimeoutError:
-            raise TimeoutError(self._message) from error
+            raise self._kind(self._message) from error
 
 
 def check_seconds(option: str, seconds: Any) -> None:
