@@ -84,9 +84,8 @@ async def test_factory_and_cleanup_may_be_of_either_kind(is_async: bool) -> None
         pool = maker.pool()
     else:
         pool = ResourcePool(2, lambda: 7, maker.cleaned.append)
-    async with pool:
-        async with pool.acquire() as resource:
-            pass
+    async with pool, pool.acquire() as resource:
+        pass
     assert maker.cleaned == [resource]
 
 

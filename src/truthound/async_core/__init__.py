@@ -6,6 +6,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from truthound.async_core.http import (
+        AsyncHTTPClient,
+        CircuitBreaker,
+        CircuitState,
+        RetryPolicy,
+    )
     from truthound.async_core.runner import (
         AsyncRunner,
         ResourcePool,
@@ -29,12 +35,16 @@ if TYPE_CHECKING:
 
 # Loaded when first used, as in the package above (PEP 562).
 _HOMES = {
+    "AsyncHTTPClient": "http",
     "AsyncPipeline": "streams",
     "AsyncQueue": "streams",
     "AsyncRunner": "runner",
     "AsyncStream": "streams",
+    "CircuitBreaker": "http",
+    "CircuitState": "http",
     "QueueClosed": "streams",
     "ResourcePool": "runner",
+    "RetryPolicy": "http",
     "TaskPriority": "runner",
     "TaskScheduler": "runner",
     "async_background": "runner",
@@ -48,12 +58,16 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncHTTPClient",
     "AsyncPipeline",
     "AsyncQueue",
     "AsyncRunner",
     "AsyncStream",
+    "CircuitBreaker",
+    "CircuitState",
     "QueueClosed",
     "ResourcePool",
+    "RetryPolicy",
     "TaskPriority",
     "TaskScheduler",
     "async_background",

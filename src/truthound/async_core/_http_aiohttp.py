@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # no stub
 
 import httpx2
 
@@ -34,9 +33,11 @@ except ImportError as error:
 
 # Options of a request that is sent quickly, and its address: nothing in it has to be
 # encoded, nobody is named.
-PLAIN = frozenset({"content", "headers", "timeout"})
+PLAIN = frozenset({"content", "headers"})
 _PLAIN_URL = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w./~:,;=&?+*$!()-]*)?\Z", re.ASCII)
 
+FAULTS = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
+ITS_OWN = {"transfer-encoding"}  # headers that aiohttp insists on setting
 KEPT = 5.0  # seconds for which an unused connection is kept, as httpx2 does
 
 
@@ -60,12 +61,14 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             self._proxies = {"http": proxy, "https": proxy}
         self._cleared: set[str] = set()  # addresses, for the name that led to them
         self._session: aiohttp.ClientSession | None = None
+        self.headers: list[tuple[str, str]] = []  # for every request
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         answer = await self.send(
             request.method,
-            yarl.URL(str(request.url), encoded=True),
-            request.headers.multi_items(),
+            # Who is named in the address is in the headers already.
+            yarl.URL(str(request.url), encoded=True).with_user(None),
+            [pair for pair in request.headers.multi_items() if pair[0] not in ITS_OWN],
             await _body(request),
             request.extensions.get("timeout", {}),
         )
@@ -80,7 +83,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         self, method: str, url: Any, headers: Any, content: Any, timeouts: Any
     ) -> aiohttp.ClientResponse:
         """Send a request and return the head of its answer."""
-        with mapped():
+        try:
             return await self._opened().request(
                 method,
                 url,
@@ -90,6 +93,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 proxy=self._proxy(str(url)) if self._proxies else None,
                 timeout=_timeout(**timeouts),
             )
+        except FAULTS as error:
+            raise _translated(error) from error
 
     def _proxy(self, url: str) -> str | None:
         parts = urlsplit(url)
@@ -114,6 +119,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
+                headers=self.headers,
                 auto_decompress=False,  # httpx2 unpacks, in bounded pieces
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
@@ -168,7 +174,7 @@ class Quick:
     def __init__(self, transport: AiohttpTransport, client: httpx2.AsyncClient) -> None:
         self._transport = transport
         self._client = client
-        self._headers = client.headers.multi_items()
+        transport.headers = client.headers.multi_items()
         self._timeouts = client.timeout.as_dict()
 
     @classmethod
@@ -185,13 +191,15 @@ class Quick:
             PLAIN.issuperset(options)
             and isinstance(options.get("headers"), (dict, type(None)))
             and isinstance(options.get("content"), (bytes, type(None)))
-            and _PLAIN_URL.match(url) is not None
+            and _is_plain(url)
             and not self._client.cookies
         )
 
-    async def exchange(self, call: Call, options: dict[str, Any]) -> httpx2.Response:
-        """Send a request and read its answer."""
-        headers = self._headers
+    async def exchange(
+        self, call: Call, options: dict[str, Any], left: float | None
+    ) -> httpx2.Response:
+        """Send a request and read its answer, in the seconds that are left."""
+        headers = None  # those of the client are those of the session
         if options.get("headers"):
             headers = call.request.headers.multi_items()
         answer = await self._transport.send(
@@ -205,14 +213,21 @@ class Quick:
         )
         most = call.client.max_response_bytes
         try:
-            if "Content-Encoding" in answer.headers:
-                return await _unpacked(answer, call, most)
             length = answer.content_length
-            if length is not None and (most is None or length <= most):
-                with mapped():
-                    content = await answer.read()
-            else:
-                return await _unpacked(answer, call, most)
+            if (
+                length is None
+                or (most is not None and length > most)
+                or "Content-Encoding" in answer.headers
+            ):
+                return await call.in_time(_unpacked(answer, call, most))
+            # Often it is all there by now; if not, aiohttp's own limit does not see
+            # to it that the rest comes in time.
+            rest = answer.read()
+            is_there = answer.content.is_eof()
+            content = await (rest if is_there else call.in_time(rest))
+        except FAULTS as error:
+            answer.close()
+            raise _translated(error) from error
         except BaseException:
             answer.close()
             raise
@@ -220,6 +235,11 @@ class Quick:
         if "Set-Cookie" in answer.headers:
             self._client.cookies.extract_cookies(response)
         return response
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_plain(url: str) -> bool:
+    return _PLAIN_URL.match(url) is not None
 
 
 async def _unpacked(
@@ -265,8 +285,8 @@ class _Answer(httpx2.Response):
             self._made = httpx2.Headers(self._raw)
         return self._made
 
-    @property  # type: ignore[misc] # never set here
-    def request(self) -> httpx2.Request:
+    @property
+    def _request(self) -> httpx2.Request:  # type: ignore[override] # never set here
         return self._call.request
 
     @property  # type: ignore[misc] # never set here
@@ -279,9 +299,11 @@ class _Stream(httpx2.AsyncByteStream):
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with mapped():
+        try:
             async for chunk in self._answer.content.iter_any():
                 yield chunk
+        except FAULTS as error:
+            raise _translated(error) from error
 
     async def aclose(self) -> None:
         # One that was read to its end has given its connection back already.
@@ -297,28 +319,19 @@ async def _body(request: httpx2.Request) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _timeout(
+    total: float | None = None,
     connect: float | None = None,
     read: float | None = None,
     write: float | None = None,
     pool: float | None = None,
 ) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
-        total=None, connect=pool, sock_connect=connect, sock_read=read
+        total=total, connect=pool, sock_connect=connect, sock_read=read
     )
 
 
-@contextlib.contextmanager
-def mapped() -> Iterator[None]:
-    """Raise the error of httpx2 for each of aiohttp."""
-    try:
-        yield
-    except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        if isinstance(error, httpx2.HTTPError):
-            raise
-        raise _translated(error)(str(error) or type(error).__name__) from error
-
-
-def _translated(error: Exception) -> type[httpx2.RequestError]:
+def _translated(error: Exception) -> httpx2.RequestError:
+    """Return the error of httpx2 for one of aiohttp."""
     for kind, ours in (
         (aiohttp.ConnectionTimeoutError, httpx2.ConnectTimeout),
         (asyncio.TimeoutError, httpx2.ReadTimeout),
@@ -331,5 +344,5 @@ def _translated(error: Exception) -> type[httpx2.RequestError]:
         (aiohttp.InvalidURL, httpx2.UnsupportedProtocol),
     ):
         if isinstance(error, kind):
-            return ours
-    return httpx2.LocalProtocolError
+            return ours(str(error) or type(error).__name__)
+    return httpx2.LocalProtocolError(str(error))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 
@@ -19,7 +20,10 @@ from truthound.async_core._policy import parse_retry_after
 from truthound.secrets import without_password
 
 if TYPE_CHECKING:
+    from truthound.async_core._http_aiohttp import Quick
     from truthound.async_core._http_client import AsyncHTTPClient
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -107,12 +111,10 @@ class Call:
         breaker = self.client._breaker(self.request.url) if has_breaker else None
         period = breaker.enter() if breaker else 0
         try:
-            if self._total is None:
-                response = await self._exchange()
+            if self._quick is not None:
+                response = await self._quickly(self._quick)
             else:
-                told = f"no answer within {self._total:g} s"
-                async with Limit(self._left(), told, RequestTimeoutError):
-                    response = await self._exchange()
+                response = await self.in_time(self._exchange())
         except BaseException as error:
             if breaker is not None:
                 is_theirs = isinstance(error, httpx2.TransportError)
@@ -128,11 +130,27 @@ class Call:
             (breaker.failed if is_bad else breaker.succeeded)(period)
         return response
 
+    async def in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await something in the seconds that are left."""
+        if self._total is None:
+            return await work
+        async with Limit(self._left(), self._late(), RequestTimeoutError):
+            return await work
+
+    async def _quickly(self, quick: Quick) -> httpx2.Response:
+        # The limit is left to aiohttp, which sets one in any case, until the head is
+        # there.
+        left = self._left() if self.retries and self._total else self._total
+        try:
+            return await quick.exchange(self, self._options, left)
+        except httpx2.ReadTimeout as error:
+            if self._total is None:
+                raise
+            raise RequestTimeoutError(self._late()) from error
+
     async def _exchange(self) -> httpx2.Response:
         """Send the request, and on from there where a redirect points."""
         client = self.client
-        if self._quick is not None:
-            return await self._quick.exchange(self, self._options)
         request, auth = self.request, self._auth
         history: list[httpx2.Response] = []
         while True:
@@ -160,6 +178,9 @@ class Call:
             await response.aclose()
             history.append(response)
             request, auth = without_credentials(following, request.url), None
+
+    def _late(self) -> str:
+        return f"no answer within {self._total:g} s"
 
     def _left(self) -> float:
         assert self._total is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import mimetypes
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection
@@ -17,7 +18,7 @@ from truthound import telemetry
 from truthound._settings import settings
 from truthound.async_core._breaker import CircuitBreaker
 from truthound.async_core._http_call import Call, limits_of, recorded
-from truthound.async_core._http_errors import naming
+from truthound.async_core._http_errors import name
 from truthound.async_core._http_guard import (
     Guard,
     GuardedBackend,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from truthound.async_core._http_aiohttp import Quick
 
 logger = logging.getLogger(__name__)
+
+# Read now, and not by the first upload of a file on the event loop.
+mimetypes.init()
 
 MEBIBYTE = 2**20
 HOSTS = 1_000  # of which the breakers are kept, the last used ones
@@ -191,7 +195,8 @@ class AsyncHTTPClient:
         if transport == "aiohttp":
             from truthound.async_core._http_aiohttp import Quick
 
-            self._quick = Quick.of(sender, self._client)
+            if timeouts is None:
+                self._quick = Quick.of(sender, self._client)
 
     def __repr__(self) -> str:
         base = without_password(str(self._client.base_url))
@@ -287,11 +292,14 @@ class AsyncHTTPClient:
             unknown = min(set(options) - OPTIONS)
             raise UnknownOptionError("a request", unknown, OPTIONS)
         method = method.upper()
-        call = Call(self, method, str(url), options, is_read)
-        with naming(method, str(url)):
+        try:
+            call = Call(self, method, str(url), options, is_read)
             if not telemetry.is_on():
                 return await call.send()
             return await recorded(call)
+        except httpx2.RequestError as error:
+            name(error, method, str(url))
+            raise
 
     def _check_open(self) -> None:
         if self._client.is_closed:

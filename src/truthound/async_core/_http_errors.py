@@ -6,9 +6,6 @@ catches whatever a request can raise.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import httpx2
 
 from truthound.errors import TruthoundError
@@ -31,14 +28,9 @@ class DownloadError(TruthoundError, httpx2.RequestError):
     """Raised when what came is not the file; the one there before stays."""
 
 
-@contextlib.contextmanager
-def naming(method: str, url: str) -> Iterator[None]:
-    """Put method and address, without passwords, before the messages of httpx2."""
-    try:
-        yield
-    except httpx2.RequestError as error:
-        what = f"{method} {without_password(url)}: "
-        told = without_password(str(error)) or type(error).__name__
-        if not told.startswith(what):
-            error.args = (what + told,)
-        raise
+def name(error: httpx2.RequestError, method: str, url: str) -> None:
+    """Put method and address, without passwords, before the message of an error."""
+    what = f"{method} {without_password(url)}: "
+    told = without_password(str(error)) or type(error).__name__
+    if not told.startswith(what):
+        error.args = (what + told,)
