@@ -10,7 +10,9 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[Path]:
+def replacing(
+    path: str | os.PathLike[str], mode: int = 0o666, *, must_be_new: bool = False
+) -> Iterator[Path]:
     """Yield a temporary path that takes the place of ``path`` when the block ends.
 
     The content is flushed to the disk before the rename and the folder after it, so
@@ -21,12 +23,16 @@ def replacing(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[Path]
         path: the final path. A link is followed: what it points to is replaced.
         mode: permission bits of a new file, lessened by the umask; an existing
             file keeps its own.
+        must_be_new: do not replace anything.
 
     Raises:
+        FileExistsError: there is such a file, with ``must_be_new``.
         OSError: the folder cannot be written or the disk is full.
     """
     final = Path(os.path.realpath(path))
     temporary = final.with_name(f".{final.name[:80]}.{secrets.token_hex(4)}.tmp")
+    if must_be_new and os.path.lexists(path):
+        raise FileExistsError(f"{os.fspath(path)} exists already")
     with contextlib.suppress(FileNotFoundError):
         mode = final.stat().st_mode & 0o7777
     try:
@@ -37,7 +43,12 @@ def replacing(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[Path]
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        temporary.replace(final)
+        if must_be_new:
+            # Unlike a rename, this fails if somebody made the file meanwhile.
+            os.link(temporary, final)
+            temporary.unlink()
+        else:
+            temporary.replace(final)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

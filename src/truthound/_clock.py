@@ -19,6 +19,14 @@ class Clock:
         """Return the present moment, aware and in UTC; for stamps."""
         return datetime.now(UTC)
 
+    def file_time(self) -> int:
+        """Return the stamp that a file changed now gets, in nanoseconds since 1970.
+
+        Linux stamps with a clock that goes in steps of some milliseconds.
+        """
+        coarse: int | None = getattr(time, "CLOCK_REALTIME_COARSE", None)
+        return time.time_ns() if coarse is None else time.clock_gettime_ns(coarse)
+
     def sleep(self, seconds: float) -> None:
         """Wait, and hold up the thread."""
         time.sleep(seconds)

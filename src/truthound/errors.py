@@ -15,6 +15,8 @@
     +-- CheckError                           one check cannot be evaluated on this data
     +-- StoreError (OSError)                 a baseline cannot be read or written
     +-- RunTimeoutError (TimeoutError)       ``timeout_seconds`` went by
+    +-- FileEncodingError (UnicodeError)     text does not fit the encoding of a file
+    +-- UnsafePathError (PermissionError)    a path leads out of the folder allowed
     +-- QueueClosed (RuntimeError)           an ``AsyncQueue`` takes or gives no more
     +-- NotRunningError (RuntimeError)       used before its start or after its end
     +-- CircuitOpenError (RuntimeError)      a circuit breaker lets no call through
@@ -130,6 +132,17 @@ class StoreError(TruthoundError, OSError):
 
 class RunTimeoutError(TruthoundError, TimeoutError):
     """Raised when a run took longer than its ``timeout_seconds``."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class FileEncodingError(TruthoundError, UnicodeError):
+    """Raised when a file, or what shall be written to one, is not of its encoding."""
+
+
+class UnsafePathError(TruthoundError, PermissionError):
+    """Raised when a path leads out of the folder in which it has to stay."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

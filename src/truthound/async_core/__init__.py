@@ -6,6 +6,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from truthound.async_core.file import (
+        AsyncDirectoryWatcher,
+        AsyncFileReader,
+        AsyncFileWriter,
+        async_copy_file,
+        async_file_exists,
+        async_mkdir,
+        async_read_file,
+        async_read_files,
+        async_write_file,
+        walk_async,
+    )
     from truthound.async_core.http import (
         AsyncHTTPClient,
         CircuitBreaker,
@@ -35,6 +47,9 @@ if TYPE_CHECKING:
 
 # Loaded when first used, as in the package above (PEP 562).
 _HOMES = {
+    "AsyncDirectoryWatcher": "file",
+    "AsyncFileReader": "file",
+    "AsyncFileWriter": "file",
     "AsyncHTTPClient": "http",
     "AsyncPipeline": "streams",
     "AsyncQueue": "streams",
@@ -49,15 +64,25 @@ _HOMES = {
     "TaskScheduler": "runner",
     "async_background": "runner",
     "async_batch": "streams",
+    "async_copy_file": "file",
+    "async_file_exists": "file",
     "async_filter": "streams",
     "async_map": "streams",
     "async_merge": "streams",
+    "async_mkdir": "file",
+    "async_read_file": "file",
+    "async_read_files": "file",
     "async_run": "runner",
     "async_timeout": "runner",
     "async_window": "streams",
+    "async_write_file": "file",
+    "walk_async": "file",
 }
 
 __all__ = [
+    "AsyncDirectoryWatcher",
+    "AsyncFileReader",
+    "AsyncFileWriter",
     "AsyncHTTPClient",
     "AsyncPipeline",
     "AsyncQueue",
@@ -72,12 +97,19 @@ __all__ = [
     "TaskScheduler",
     "async_background",
     "async_batch",
+    "async_copy_file",
+    "async_file_exists",
     "async_filter",
     "async_map",
     "async_merge",
+    "async_mkdir",
+    "async_read_file",
+    "async_read_files",
     "async_run",
     "async_timeout",
     "async_window",
+    "async_write_file",
+    "walk_async",
 ]
 
 

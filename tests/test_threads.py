@@ -1,4 +1,4 @@
-"""The validation threads: order, giving up, and the end of the process."""
+"""Threads for blocking work: order, giving up, and the end of the process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from truthound.checkpoint._threads import Workers
+from truthound._threads import Workers
 
 
 def test_never_more_at_once_than_its_size() -> None:
