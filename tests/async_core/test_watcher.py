@@ -19,9 +19,17 @@ from truthound.async_core import AsyncDirectoryWatcher, async_write_file
 from truthound.async_core._watcher import FileChange, _merged
 from truthound.errors import ConfigurationError
 
+SCRATCH: list[Path] = []  # where files are made before they land
 PATIENCE = 20  # seconds, until something counts as hanging
 
 both = pytest.mark.parametrize("polling", [False, True], ids=["system", "polling"])
+
+
+def put(path: Path, text: str) -> None:
+    """Make a file in one step: nobody sees it empty."""
+    outside = SCRATCH[0] / path.name
+    outside.write_text(text)
+    outside.rename(path)
 
 
 class Seen:
@@ -72,18 +80,20 @@ async def watching(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "incoming"
+    folder, scratch = tmp_path / "incoming", tmp_path / "scratch"
     folder.mkdir()
+    scratch.mkdir()
+    SCRATCH[:] = [scratch]
     return folder
 
 
 @both
 async def test_created_modified_and_deleted(folder: Path, polling: bool) -> None:
-    (folder / "here.csv").write_text("1")
+    put(folder / "here.csv", "1")
     async with watching(folder, polling) as seen:
-        (folder / "new.csv").write_text("1")
+        put(folder / "new.csv", "1")
         await seen.until(lambda last: last == {"new.csv": "created"})
-        (folder / "here.csv").write_text("22")
+        put(folder / "here.csv", "22")
         await seen.until(lambda last: last.get("here.csv") == "modified")
         (folder / "here.csv").unlink()
         await seen.until(lambda last: last["here.csv"] == "deleted")
@@ -96,7 +106,7 @@ async def test_created_modified_and_deleted(folder: Path, polling: bool) -> None
 @both
 async def test_restored_file_is_modified(folder: Path, polling: bool) -> None:
     path = folder / "data.csv"
-    path.write_text("1")
+    put(path, "1")
     async with watching(folder, polling) as seen:
         os.utime(path, ns=(10**18, 10**18))  # older than it was
         assert await seen.until(bool) == {"data.csv": "modified"}
@@ -130,14 +140,14 @@ async def test_folders_that_come_later_and_go(folder: Path, polling: bool) -> No
     (outside / "deep" / "moved.csv").write_text("x")
     async with watching(folder, polling) as seen:
         (folder / "a" / "b").mkdir(parents=True)
-        (folder / "a" / "b" / "made.csv").write_text("x")
+        put(folder / "a" / "b" / "made.csv", "x")
         outside.rename(folder / "tree")
         await seen.until(lambda last: len(last) == 2)
-        (folder / "a" / "b" / "more.csv").write_text("x")
+        put(folder / "a" / "b" / "more.csv", "x")
         await seen.until(lambda last: "a/b/more.csv" in last)
         shutil.rmtree(folder / "tree")
         await seen.until(lambda last: last["tree/deep/moved.csv"] == "deleted")
-    assert dict(seen.events)["a/b/made.csv"] == "created"
+    assert ("a/b/made.csv", "created") in seen.events
 
 
 @both
@@ -149,7 +159,7 @@ async def test_patterns_and_folders_below(folder: Path, polling: bool) -> None:
         watching(folder, polling, recursive=False) as flat,
     ):
         for name in ("a.txt", "sub/b.txt", "sub/c.csv", "d.csv"):
-            (folder / name).write_text("x")
+            put(folder / name, "x")
         await seen.until(lambda last: len(last) == 3)
         await flat.until(lambda last: len(last) == 2)
     assert set(dict(seen.events)) == {"sub/b.txt", "sub/c.csv", "d.csv"}
@@ -167,11 +177,11 @@ async def test_nothing_is_missed_while_the_reader_works(
 
     async def make() -> None:
         for number in range(300):
-            (folder / f"{number:03}").write_text("x")
+            put(folder / f"{number:03}", "x")
             if number % 50 == 0:
                 await asyncio.sleep(0.05)
 
-    (folder / "first").write_text("x")
+    put(folder / "first", "x")
     async with asyncio.timeout(PATIENCE):
         async for path in iteration:
             if path.name == "first":
@@ -188,21 +198,21 @@ async def test_nothing_is_missed_while_the_reader_works(
 @both
 async def test_initial_reports_each_file_once(folder: Path, polling: bool) -> None:
     for number in range(20):
-        (folder / f"old-{number}").write_text("x")
+        put(folder / f"old-{number}", "x")
     async with watching(folder, polling, initial=True) as seen:
         for number in range(20):
-            (folder / f"new-{number}").write_text("x")
+            put(folder / f"new-{number}", "x")
         await seen.until(lambda last: len(last) == 40)
     assert len(seen.events) == 40
     assert set(dict(seen.events).values()) == {"created"}
 
 
 async def test_what_was_there_before_is_not_reported(folder: Path) -> None:
-    (folder / "old").write_text("x")
+    put(folder / "old", "x")
     os.utime(folder / "old", ns=(10**18, 10**18))
     await asyncio.sleep(0.05)
     async with watching(folder) as seen:
-        (folder / "new").write_text("x")
+        put(folder / "new", "x")
         await seen.until(bool)
     assert seen.events == [("new", "created")]
 
@@ -210,7 +220,7 @@ async def test_what_was_there_before_is_not_reported(folder: Path) -> None:
 async def test_file_made_right_after_the_call_is_reported(folder: Path) -> None:
     watcher = AsyncDirectoryWatcher(folder)
     iteration = watcher.watch()
-    (folder / "at once").write_text("x")
+    put(folder / "at once", "x")
     async with asyncio.timeout(PATIENCE):
         assert (await anext(iteration)).name == "at once"
     await iteration.aclose()
@@ -220,16 +230,16 @@ async def test_file_made_right_after_the_call_is_reported(folder: Path) -> None:
 async def test_file_that_came_and_went_is_no_event(folder: Path, polling: bool) -> None:
     async with watching(folder, polling, poll_interval=0.3) as seen:
         for _ in range(5):
-            (folder / "brief").write_text("x")
+            put(folder / "brief", "x")
             (folder / "brief").unlink()
-        (folder / "last").write_text("x")
+        put(folder / "last", "x")
         await seen.until(lambda last: "last" in last)
     assert [name for name, change in seen.events if change == "modified"] == []
 
 
 @both
 async def test_folder_that_vanishes_is_an_error(folder: Path, polling: bool) -> None:
-    (folder / "file").write_text("x")
+    put(folder / "file", "x")
     await asyncio.sleep(0.02)
     watcher = AsyncDirectoryWatcher(folder, poll_interval=0.05, force_polling=polling)
     seen = []
@@ -293,7 +303,7 @@ async def test_relative_folder_and_link_keep_the_name_given(folder: Path) -> Non
     for given_path in (link, here):
         watcher = AsyncDirectoryWatcher(given_path)
         iteration = watcher.watch()
-        (folder / f"{given_path.name}.csv").write_text("x")
+        put(folder / f"{given_path.name}.csv", "x")
         async with asyncio.timeout(PATIENCE):
             assert await anext(iteration) == given_path / f"{given_path.name}.csv"
         await iteration.aclose()
@@ -307,7 +317,7 @@ async def test_system_that_does_not_tell_is_polled(
 
     monkeypatch.setattr("watchfiles._rust_notify.RustNotify", none_left)
     async with watching(folder) as seen:
-        (folder / "new").write_text("x")
+        put(folder / "new", "x")
         await seen.until(bool)
     assert "looking every 0.05 s, as the system does not tell" in caplog.text
 

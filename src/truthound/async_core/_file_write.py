@@ -74,7 +74,7 @@ class AsyncFileWriter:
         self.mode = mode
         self.buffer_size = buffer_size
         self.encoding = encoding
-        self._target = _Target(path, MODES[mode], root)
+        self._target = Target(path, MODES[mode], root)
         self._parts: list[bytes] = []
         self._held = 0  # bytes in them
         self._is_closed = False
@@ -175,8 +175,8 @@ class AsyncFileWriter:
             await on_disk(self._target.abandon)
 
 
-class _Target:
-    """What a writer has on the disk; its methods block."""
+class Target:
+    """A file that is being written; its methods block."""
 
     def __init__(self, path: AnyPath, mode: str, root: AnyPath | None) -> None:
         self._path = path
@@ -216,7 +216,13 @@ class _Target:
                 os.ftruncate(self._descriptor, before)
             raise
 
+    def empty(self) -> None:
+        """Take back what was written."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+
     def finish(self) -> None:
+        """Put the file in its place."""
         if not self.is_open:
             return
         self.is_open = False
@@ -228,6 +234,7 @@ class _Target:
                 os.close(self._descriptor)
 
     def abandon(self) -> None:
+        """Leave what was there; does nothing after the end."""
         if not self.is_open:
             return
         self.is_open = False

@@ -208,7 +208,11 @@ class Call:
 
     def _may_repeat(self, is_harmless: bool) -> bool:
         # A body that comes from an iterator is gone once it was sent.
-        if not isinstance(self.request.stream, httpx2.ByteStream):
+        stream: Any = self.request.stream
+        body = getattr(stream, "_stream", stream)
+        if not isinstance(stream, httpx2.ByteStream) and not getattr(
+            body, "can_repeat", False
+        ):
             return False
         return is_harmless or self.method in self.client.retry_policy.retry_methods
 

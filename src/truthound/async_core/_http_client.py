@@ -18,7 +18,7 @@ from truthound import telemetry
 from truthound._settings import settings
 from truthound.async_core._breaker import CircuitBreaker
 from truthound.async_core._http_call import Call, limits_of, recorded
-from truthound.async_core._http_errors import name
+from truthound.async_core._http_errors import name, raise_for_status
 from truthound.async_core._http_guard import (
     Guard,
     GuardedBackend,
@@ -347,7 +347,7 @@ class ResponseStream:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async with self as response:
-            response.raise_for_status()
+            raise_for_status(response)
             async for chunk in response.aiter_bytes():
                 yield chunk
 

@@ -34,3 +34,12 @@ def name(error: httpx2.RequestError, method: str, url: str) -> None:
     told = without_password(str(error)) or type(error).__name__
     if not told.startswith(what):
         error.args = (what + told,)
+
+
+def raise_for_status(response: httpx2.Response) -> None:
+    """Raise HTTPStatusError for 400 and above, without passwords in its message."""
+    try:
+        response.raise_for_status()
+    except httpx2.HTTPStatusError as error:
+        error.args = (without_password(str(error)),)
+        raise

@@ -19,6 +19,11 @@ from truthound.async_core._http_errors import (
     RequestTimeoutError,
     ResponseTooLargeError,
 )
+from truthound.async_core._http_transfer import (
+    async_batch_requests,
+    async_download,
+    async_upload,
+)
 from truthound.async_core._policy import RetryPolicy
 from truthound.errors import CircuitOpenError
 
@@ -32,4 +37,7 @@ __all__ = [
     "RequestTimeoutError",
     "ResponseTooLargeError",
     "RetryPolicy",
+    "async_batch_requests",
+    "async_download",
+    "async_upload",
 ]
