@@ -209,7 +209,7 @@ class CircuitBreaker:
         self._period += 1
         self._failures = self._places = self._successes = 0
         log = logger.warning if state is CircuitState.OPEN else logger.info
-        log("circuit breaker %s: %s -> %s", self.name or id(self), before, state)
+        log("circuit breaker%s: %s -> %s", self.name and f" {self.name}", before, state)
         telemetry.count(
             "truthound.breaker.changes",
             **{"name": self.name, "from": before.value, "to": state.value},

@@ -92,8 +92,19 @@ def check_regular(found: os.stat_result, path: AnyPath) -> None:
 
 def read_bytes(path: AnyPath, root: AnyPath | None = None) -> bytes:
     """Return the content of a regular file."""
-    with os.fdopen(open_to_read(path, root), "rb") as file:
-        return file.read()
+    descriptor = open_to_read(path, root)
+    try:
+        # One call for most files; half of the time that a file object takes.
+        size = os.fstat(descriptor).st_size
+        content = os.read(descriptor, size + 1)
+        if len(content) == size:
+            return content
+        parts = [content]
+        while part := os.read(descriptor, 2**20):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def as_path(path: AnyPath) -> Path:

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Iterable
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Any, Literal, TextIO, TypeVar, overload
 
@@ -25,7 +26,7 @@ from truthound.errors import ConfigurationError, FileEncodingError
 T = TypeVar("T")
 
 AT_ONCE = 2**18  # characters that one hop to a thread reads, at least
-FILES = 256  # that one hop reads; the loop is held for some 2 ms by as many
+FILES = 256  # that one hop reads
 
 
 class AsyncFileReader:
@@ -225,13 +226,13 @@ async def async_read_files(
         FileEncodingError: one is not of that encoding.
     """
     check_encoding(encoding)
-    files = [as_path(path) for path in paths]
+    left = iter(paths)
     texts: list[Any] = []
-    with telemetry.span("files.read", number=len(files)):
-        for begin in range(0, len(files), FILES):
-            some = files[begin : begin + FILES]
+    with telemetry.span("files.read") as reading:
+        while some := list(islice(left, FILES)):
             work = partial(_all, some, encoding, root, return_exceptions)
             texts += await from_disk(work)
+        reading.set_attribute("number", len(texts))
     return texts
 
 
@@ -282,11 +283,14 @@ def _open(path: AnyPath, encoding: str, root: AnyPath | None) -> TextIO:
 
 
 def _text(path: AnyPath, encoding: str, root: AnyPath | None) -> str:
+    content = read_bytes(path, root)
     try:
-        with _open(path, encoding, root) as file:
-            return file.read()
+        text = content.decode(encoding)
     except UnicodeError as error:
         raise misfit(path, encoding, error) from error
+    if "\r" in text:  # as a file object does it
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
 
 
 def _all(

@@ -1,0 +1,49 @@
+"""The example programs run, and say what they promise."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "examples" / "async"
+
+
+def run(program: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(FOLDER / program), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_integration_examples() -> None:
+    printed = " ".join(run("integration_examples.py").split())
+    for expected in (
+        "200 after two times 503: here at last",
+        "Circuit breaker is OPEN: try again in 60 s",
+        "20 answers, and 1 failed: GET http://127.0.0.1:9/: ",
+        "while it is written, is it there? False",
+        "orders.csv was created",
+        "4 batches, the first one is [10, 20, 30, 40, 50]",
+        "CRITICAL before HIGH before NORMAL before LOW before BACKGROUND",
+        "100 results, at most 5 at once; their sum is 4950",
+        "30 uses of 3 connections, of which 3 were closed",
+        "All examples ran.",
+    ):
+        assert expected in printed
+    assert "notes.txt" not in printed
+
+
+@pytest.mark.timeout(120)
+def test_benchmark_prints_a_table_of_speed_ups() -> None:
+    printed = run("benchmark_async_vs_sync.py", "--rounds", "1")
+    assert "One after another, and at once" in printed
+    assert len(re.findall(r" \d+\.\dx ", printed)) == 4
