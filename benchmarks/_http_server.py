@@ -1,7 +1,7 @@
 """A server that answers every request with 1 KiB, in as few steps as asyncio allows.
 
 Run as a child process, so that what is measured is the client: it prints its port and
-ends with its standard input.
+ends with its standard input. The argument is the seconds that an answer takes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"
     + b"x" * 1024
 )
+DELAY = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0  # seconds
 
 
 class Answering(asyncio.Protocol):
@@ -23,7 +24,17 @@ class Answering(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         *requests, self.received = (self.received + data).split(b"\r\n\r\n")
-        self.transport.write(ANSWER * len(requests))
+        if not requests:
+            return
+        if DELAY:
+            answer = ANSWER * len(requests)
+            asyncio.get_running_loop().call_later(DELAY, self.answer, answer)
+        else:
+            self.transport.write(ANSWER * len(requests))
+
+    def answer(self, answer: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(answer)
 
 
 async def main() -> None:

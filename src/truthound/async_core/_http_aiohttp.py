@@ -70,7 +70,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             yarl.URL(str(request.url), encoded=True).with_user(None),
             [pair for pair in request.headers.multi_items() if pair[0] not in ITS_OWN],
             await _body(request),
-            request.extensions.get("timeout", {}),
+            _timeout(**request.extensions.get("timeout", {})),
         )
         return httpx2.Response(
             status_code=answer.status,
@@ -80,7 +80,12 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         )
 
     async def send(
-        self, method: str, url: Any, headers: Any, content: Any, timeouts: Any
+        self,
+        method: str,
+        url: Any,
+        headers: Any,
+        content: Any,
+        limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         """Send a request and return the head of its answer."""
         try:
@@ -91,7 +96,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 data=content,
                 allow_redirects=False,
                 proxy=self._proxy(str(url)) if self._proxies else None,
-                timeout=_timeout(**timeouts),
+                timeout=limit,
             )
         except FAULTS as error:
             raise _translated(error) from error
@@ -174,6 +179,7 @@ class Quick:
     def __init__(self, transport: AiohttpTransport, client: httpx2.AsyncClient) -> None:
         self._transport = transport
         self._client = client
+        self.has_cookies = bool(client.cookies)
         transport.headers = client.headers.multi_items()
         self._timeouts = client.timeout.as_dict()
 
@@ -188,12 +194,14 @@ class Quick:
     def takes(self, url: str, options: dict[str, Any]) -> bool:
         """Tell whether it can send this."""
         return (
-            PLAIN.issuperset(options)
-            and isinstance(options.get("headers"), (dict, type(None)))
-            and isinstance(options.get("content"), (bytes, type(None)))
+            not self.has_cookies
             and _is_plain(url)
-            and not self._client.cookies
+            and (not options or _are_plain(options))
         )
+
+    def look_at_cookies(self) -> None:
+        """See whether a server has set any; they are for httpx2 to send."""
+        self.has_cookies = bool(self._client.cookies)
 
     async def exchange(
         self, call: Call, options: dict[str, Any], left: float | None
@@ -207,9 +215,7 @@ class Quick:
             call.url,
             headers,
             options.get("content"),
-            self._timeouts
-            if "timeout" not in options
-            else options["timeout"].as_dict(),
+            _timeout(**self._timeouts) if left is None else _timeout(left),
         )
         most = call.client.max_response_bytes
         try:
@@ -234,7 +240,16 @@ class Quick:
         response = _Answer(answer.status, answer.raw_headers, content, call)
         if "Set-Cookie" in answer.headers:
             self._client.cookies.extract_cookies(response)
+            self.look_at_cookies()
         return response
+
+
+def _are_plain(options: dict[str, Any]) -> bool:
+    return (
+        PLAIN.issuperset(options)
+        and isinstance(options.get("headers"), (dict, type(None)))
+        and isinstance(options.get("content"), (bytes, type(None)))
+    )
 
 
 @functools.lru_cache(maxsize=1024)

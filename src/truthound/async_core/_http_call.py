@@ -46,7 +46,6 @@ class Call:
         options: dict[str, Any],
         is_read: bool,
     ) -> None:
-        options = dict(options)
         self.client = client
         self.method = method
         self.url = url
@@ -54,11 +53,15 @@ class Call:
         self.status: int | None = None
         self.took = 0.0  # seconds
         self._is_read = is_read
-        self._auth = options.pop("auth", httpx2.USE_CLIENT_DEFAULT)
-        self._follows = options.pop("follow_redirects", client.follow_redirects)
+        self._auth: Any = httpx2.USE_CLIENT_DEFAULT
+        self._follows = client.follow_redirects
         self._total = client.timeout
-        if "timeout" in options:
-            self._total, options["timeout"] = limits_of(options["timeout"], None)
+        if options:
+            options = dict(options)
+            self._auth = options.pop("auth", httpx2.USE_CLIENT_DEFAULT)
+            self._follows = options.pop("follow_redirects", self._follows)
+            if "timeout" in options:
+                self._total, options["timeout"] = limits_of(options["timeout"], None)
         self._options = options
         self._request: httpx2.Request | None = None
         quick = client._quick
@@ -115,6 +118,8 @@ class Call:
                 response = await self._quickly(self._quick)
             else:
                 response = await self.in_time(self._exchange())
+                if self.client._quick is not None:
+                    self.client._quick.look_at_cookies()
         except BaseException as error:
             if breaker is not None:
                 is_theirs = isinstance(error, httpx2.TransportError)

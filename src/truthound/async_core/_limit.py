@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Callable
+from asyncio import Timeout, get_running_loop
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any
 
 from truthound.errors import ConfigurationError
 
 
-class Limit(asyncio.Timeout):  # type: ignore[misc] # final for type checkers only
+class Limit(Timeout):  # type: ignore[misc] # final for type checkers only
     """``asyncio.timeout`` with a message: as fast, and as careful with cancellation.
 
     Args:
         seconds: from the making of it; 0 or less: at the first await. None: no limit.
-        message: of the error.
+        message: of the error; ``{seconds}`` in it is replaced.
         kind: of the error.
     """
 
@@ -26,21 +26,27 @@ class Limit(asyncio.Timeout):  # type: ignore[misc] # final for type checkers on
         message: str,
         kind: Callable[[str], TimeoutError] = TimeoutError,
     ) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(None if seconds is None else loop.time() + seconds)
-        self._message = message
-        self._kind = kind
+        # Some ten nanoseconds less than with super(), a few times a request.
+        end = None if seconds is None else get_running_loop().time() + seconds
+        Timeout.__init__(self, end)
+        self._told = (seconds, message, kind)
 
-    async def __aexit__(
+    def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
+        leaving = Timeout.__aexit__(self, kind, error, trace)
+        # Only a cancellation can become an error of ours.
+        return leaving if error is None else self._renamed(leaving)
+
+    async def _renamed(self, leaving: Coroutine[Any, Any, None]) -> None:
         try:
-            await super().__aexit__(kind, error, trace)
-        except TimeoutError:
-            raise self._kind(self._message) from error
+            await leaving
+        except TimeoutError as error:
+            seconds, message, kind = self._told
+            raise kind(message.replace("{seconds}", f"{seconds:g}")) from error
 
 
 def check_seconds(option: str, seconds: Any) -> None:

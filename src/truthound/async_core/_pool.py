@@ -113,7 +113,7 @@ class ResourcePool(Generic[T]):
         else:
             check_seconds("timeout", timeout)
             message = f"none of {self.max_resources} resources came free in"
-            async with Limit(timeout, f"{message} {timeout:g} s"):
+            async with Limit(timeout, f"{message} {{seconds}} s"):
                 resource = await self._take()
         try:
             yield resource

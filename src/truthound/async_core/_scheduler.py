@@ -138,7 +138,7 @@ class TaskScheduler:
         if not is_inline:
             priority = self._admitted(coro, priority, timeout, deadline)
             if deadline is not None:
-                told = f"the job was not done within {deadline:g} s, waiting included"
+                told = "the job was not done within {seconds} s, waiting included"
                 async with Limit(deadline, told):
                     return await self.submit(coro, priority, timeout)
         self._submitted += 1
@@ -315,7 +315,7 @@ class TaskScheduler:
 async def _timed(coro: Job[T], seconds: float | None) -> T:
     if seconds is None:
         return await coro
-    async with Limit(seconds, f"the job took longer than {seconds:g} s"):
+    async with Limit(seconds, "the job took longer than {seconds} s"):
         return await coro
 
 

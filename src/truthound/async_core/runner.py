@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
@@ -200,10 +199,11 @@ def async_timeout(seconds: float | None) -> Limit:
             and has ended. Its message tells the limit.
         ConfigurationError: ``seconds`` is not a number.
     """
-    is_number = isinstance(seconds, (int, float)) and not math.isnan(seconds)
-    if seconds is not None and not is_number:
+    # No number is unequal to itself but NaN.
+    is_number = isinstance(seconds, (int, float)) and seconds == seconds
+    if not is_number and seconds is not None:
         raise ConfigurationError(f"seconds={seconds!r}: expected a number, or None")
-    return Limit(seconds, f"it took longer than {seconds} s")
+    return Limit(seconds, "it took longer than {seconds} s")
 
 
 def async_background(
