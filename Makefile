@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers torture lock format docs clean
+.PHONY: help demo test check bench bench-peers bench-toolkit torture lock format docs clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,12 @@ check: $(DEV_READY) ## format, lint, layers, types, dependencies
 
 bench: $(DEV_READY) ## compare with the hand-written query
 	$(PY) benchmarks/run.py $(ARGS)
+
+bench-toolkit: $(DEV_READY) ## compare the asyncio toolkit with the bare way and other libraries
+	$(PY) benchmarks/streams.py
+	$(PY) benchmarks/runner.py --peers
+	$(PY) benchmarks/http_client.py --peers
+	$(PY) benchmarks/files.py
 
 bench-peers: $(DEV_READY) ## compare with other libraries, each in its own environment
 	$(PY) benchmarks/peers/run.py $(ARGS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import doctest
+import http.server
 import inspect
 import os
 import re
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,28 @@ id,name,email,born,height,country
 4,Dee,dee@example.org,,17.8,DE
 4,Eli,eli@example.org,1979-02-11,1.69,XX
 """
+
+
+# The server of the pages that show HTTP; here it is one on this machine.
+API = "https://api.example.com"
+
+
+class _Answering(http.server.BaseHTTPRequestHandler):
+    """Says to everything that there are three rows."""
+
+    def _answer(self) -> None:
+        body = b'{"rows": 3}'
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(404 if "missing" in self.path else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = _answer
+
+    def log_message(self, *_: object) -> None:
+        pass  # nothing on stderr
 
 
 def make_samples(folder: Path) -> Path:
@@ -66,12 +90,20 @@ def set_up(namespace: dict[str, Any]) -> None:
     namespace["__folder__"] = folder
     namespace["__home__"] = Path.cwd()
     namespace["__runner__"] = runner = asyncio.Runner()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    namespace["__server__"] = (server, thread)
     runner.get_loop()  # opened here, for the page, and not by its first block
 
 
 def tear_down(namespace: dict[str, Any]) -> None:
     """Close the page's event loop and remove its folder."""
     namespace["__runner__"].close()
+    server, thread = namespace["__server__"]
+    server.shutdown()
+    server.server_close()
+    thread.join()
     os.chdir(namespace["__home__"])
     shutil.rmtree(namespace["__folder__"])
 
@@ -80,7 +112,9 @@ def run_python(example: Example) -> None:
     """Run a block; an awaiting one in the page's loop."""
     namespace = example.namespace
     os.chdir(namespace["__folder__"])
-    source = "\n" * (example.line + example.parsed.line_offset) + example.parsed
+    server, _ = namespace["__server__"]
+    text = str(example.parsed).replace(API, f"http://127.0.0.1:{server.server_port}")
+    source = "\n" * (example.line + example.parsed.line_offset) + text
     code = compile(
         source,
         str(example.path),

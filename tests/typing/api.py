@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import assert_type
 
+import httpx2
 import polars as pl
 
 import truthound
@@ -13,6 +15,19 @@ from truthound import (
     CheckpointResult,
     Severity,
     ValidationRun,
+)
+from truthound.async_core import (
+    AsyncHTTPClient,
+    AsyncRunner,
+    AsyncStream,
+    CircuitBreaker,
+    ResourcePool,
+    RetryPolicy,
+    async_background,
+    async_batch_requests,
+    async_read_file,
+    async_read_files,
+    async_run,
 )
 from truthound.validators import CheckResult, RangeValidator
 
@@ -39,3 +54,39 @@ async def awaited() -> None:
 
 
 RangeValidator("a", min=0, mistyped=1)  # type: ignore[call-arg]
+
+
+async def number() -> int:
+    return 1
+
+
+async def toolkit(runner: AsyncRunner, client: AsyncHTTPClient) -> None:
+    assert_type(await runner.submit(number()), int)
+    assert_type(await runner.gather([number()]), list[int])
+    assert_type(
+        await runner.gather([number()], return_exceptions=True),
+        list[int | BaseException],
+    )
+    assert_type(runner.map(doubled, [1]), AsyncStream[int])
+    assert_type(async_background(number()), asyncio.Task[int])
+    assert_type(await client.get("http://localhost"), httpx2.Response)
+    assert_type(
+        await async_batch_requests(["http://localhost"]),
+        list[httpx2.Response | Exception],
+    )
+    assert_type(await RetryPolicy().call(number), int)
+    assert_type(await CircuitBreaker().call(number), int)
+    assert_type(await async_read_file("x"), str)
+    assert_type(await async_read_files(["x"]), list[str])
+    assert_type(
+        await async_read_files(["x"], return_exceptions=True), list[str | Exception]
+    )
+    async with ResourcePool(2, number) as pool, pool.acquire() as resource:
+        assert_type(resource, int)
+
+
+async def doubled(value: int) -> int:
+    return value * 2
+
+
+assert_type(async_run(number()), int)

@@ -17,6 +17,7 @@ import httpx2
 from truthound import telemetry
 from truthound._settings import settings
 from truthound.async_core._breaker import CircuitBreaker
+from truthound.async_core._disk import from_disk
 from truthound.async_core._http_call import Call, limits_of, recorded
 from truthound.async_core._http_errors import name, raise_for_status
 from truthound.async_core._http_guard import (
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from truthound.async_core._http_aiohttp import Quick
 
 logger = logging.getLogger(__name__)
-
-# Read now, and not by the first upload of a file on the event loop.
-mimetypes.init()
 
 MEBIBYTE = 2**20
 HOSTS = 1_000  # of which the breakers are kept, the last used ones
@@ -291,6 +289,9 @@ class AsyncHTTPClient:
         if not OPTIONS.issuperset(options):
             unknown = min(set(options) - OPTIONS)
             raise UnknownOptionError("a request", unknown, OPTIONS)
+        if "files" in options and not mimetypes.inited:
+            # By their names httpx2 finds the kinds of files, in tables on the disk.
+            await from_disk(mimetypes.init)
         method = method.upper()
         try:
             call = Call(self, method, str(url), options, is_read)

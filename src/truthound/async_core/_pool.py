@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from truthound.async_core._limit import Limit, check_count, check_seconds
 from truthound.async_core._slots import Slots, TaskPriority
@@ -74,10 +74,28 @@ class ResourcePool(Generic[T]):
         {'open': False}
     """
 
+    @overload
     def __init__(
         self,
         max_resources: int,
-        factory: Callable[[], T | Awaitable[T]],
+        factory: Callable[[], Awaitable[T]],
+        cleanup: Callable[[T], Any] | None = None,
+        *,
+        check: Callable[[T], Any] | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        max_resources: int,
+        factory: Callable[[], T],
+        cleanup: Callable[[T], Any] | None = None,
+        *,
+        check: Callable[[T], Any] | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        max_resources: int,
+        factory: Callable[[], Any],
         cleanup: Callable[[T], Any] | None = None,
         *,
         check: Callable[[T], Any] | None = None,
