@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO, TypeVar, overload
 
@@ -66,7 +67,7 @@ class AsyncFileReader:
         check_count("chunk_size", chunk_size)
         check_count("max_line", max_line)
         check_encoding(encoding)
-        self.path = as_path(path)
+        self.path: Path = as_path(path)
         self.chunk_size = chunk_size
         self.encoding = encoding
         self.max_line = max_line

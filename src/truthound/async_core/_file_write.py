@@ -70,7 +70,7 @@ class AsyncFileWriter:
             )
         check_count("buffer_size", buffer_size)
         check_encoding(encoding)
-        self.path = as_path(path)
+        self.path: Path = as_path(path)
         self.mode = mode
         self.buffer_size = buffer_size
         self.encoding = encoding

@@ -143,10 +143,13 @@ class AsyncHTTPClient:
         trust_env: bool = True,
         resolver: Resolver | None = None,
     ) -> None:
-        self.retry_policy = RetryPolicy() if retry_policy is None else retry_policy
+        self.retry_policy: RetryPolicy = (
+            RetryPolicy() if retry_policy is None else retry_policy
+        )
         self.circuit_breaker = circuit_breaker
         if timeout is TIMEOUT:
             timeout = settings().timeout
+        self.timeout: float | None
         self.timeout, self._phases = limits_of(timeout, timeouts)
         if max_connections is None:
             max_connections = settings().pool_size

@@ -76,7 +76,7 @@ class TaskScheduler:
     def __init__(self, max_concurrent: int = 10) -> None:
         check_count("max_concurrent", max_concurrent)
         self.max_concurrent = max_concurrent
-        self.slots = Slots(max_concurrent)
+        self.slots: Slots = Slots(max_concurrent)
         self._tasks: set[asyncio.Task[Any]] = set()
         # These tasks, and those that run a job inline: whoever holds a slot.
         self._holders: set[asyncio.Task[Any] | None] = set()

@@ -40,8 +40,8 @@ class Slots:
     __slots__ = ("_fresh", "_gone", "_queues", "free", "waiting")
 
     def __init__(self, number: int) -> None:
-        self.free = number
-        self.waiting = 0
+        self.free: int = number
+        self.waiting: int = 0
         self._gone = 0
         self._fresh: list[_Fresh] = []
         self._queues: tuple[deque[Waiter], ...] = tuple(deque() for _ in TaskPriority)

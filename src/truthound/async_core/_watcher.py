@@ -98,8 +98,8 @@ class AsyncDirectoryWatcher:
         force_polling: bool = False,
     ) -> None:
         check_seconds("poll_interval", poll_interval)
-        self.directory = as_path(directory)
-        self.patterns = ["*"] if patterns is None else _as_list(patterns)
+        self.directory: Path = as_path(directory)
+        self.patterns: list[str] = ["*"] if patterns is None else _as_list(patterns)
         self.poll_interval = poll_interval
         self.recursive = recursive
         self.initial = initial

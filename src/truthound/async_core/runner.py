@@ -47,7 +47,7 @@ __all__ = [
 T = TypeVar("T")
 R = TypeVar("R")
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 # The loop itself holds its tasks weakly.
 _background: set[asyncio.Task[Any]] = set()
@@ -239,4 +239,4 @@ def async_background(
 def _ended(task: asyncio.Task[Any]) -> None:
     _background.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("background task %s failed", task.get_name(), exc_info=error)
+        _logger.error("background task %s failed", task.get_name(), exc_info=error)
