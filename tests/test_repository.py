@@ -128,6 +128,31 @@ def test_help_loads_no_engine() -> None:
     assert not loaded & {"polars", "rich", "yaml", "msgspec", "narwhals", "asyncio"}
 
 
+@pytest.mark.parametrize(
+    ("names", "left_out"),
+    [
+        ("", {"asyncio", "httpx2", "watchfiles", "aiohttp", "opentelemetry"}),
+        (
+            "AsyncRunner, AsyncStream, AsyncDirectoryWatcher",
+            {"httpx2", "watchfiles", "aiohttp", "opentelemetry"},
+        ),
+        ("AsyncHTTPClient", {"watchfiles", "aiohttp", "opentelemetry"}),
+    ],
+)
+def test_toolkit_loads_what_is_used(names: str, left_out: set[str]) -> None:
+    imports = f"from truthound.async_core import {names}" if names else ""
+    code = (
+        "import sys, json, truthound.async_core\n"
+        f"{imports}\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert not loaded & (left_out | {"polars", "rich", "pandas"})
+
+
 def test_public_names_exist_and_no_others_are_promised() -> None:
     for name in truthound.__all__:
         assert getattr(truthound, name) is not None

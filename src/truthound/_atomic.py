@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,14 +28,18 @@ def replacing(
 
     Raises:
         FileExistsError: there is such a file, with ``must_be_new``.
-        OSError: the folder cannot be written or the disk is full.
+        OSError: the folder cannot be written, the disk is full, or there is a folder,
+            a pipe or a device at ``path``.
     """
     final = Path(os.path.realpath(path))
     temporary = final.with_name(f".{final.name[:80]}.{secrets.token_hex(4)}.tmp")
     if must_be_new and os.path.lexists(path):
         raise FileExistsError(f"{os.fspath(path)} exists already")
     with contextlib.suppress(FileNotFoundError):
-        mode = final.stat().st_mode & 0o7777
+        found = final.stat().st_mode
+        if not stat.S_ISREG(found):
+            raise OSError(f"{os.fspath(path)}: only a file can be replaced by a file")
+        mode = found & 0o7777
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
         yield temporary

@@ -129,6 +129,28 @@ OUTCOMES: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
+# The lists of the document's chapter "Modules".
+NAMES = {
+    "runner": """AsyncRunner TaskScheduler ResourcePool TaskPriority async_run
+        async_timeout async_background""",
+    "streams": """AsyncStream AsyncQueue AsyncPipeline async_map async_filter async_batch
+        async_window async_merge""",
+    "http": """AsyncHTTPClient RetryPolicy CircuitBreaker CircuitState async_download
+        async_upload async_batch_requests""",
+    "file": """AsyncFileReader AsyncFileWriter AsyncDirectoryWatcher async_read_file
+        async_write_file async_copy_file walk_async async_file_exists async_mkdir""",
+}
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_names_are_where_the_document_imports_them(module: str) -> None:
+    home = __import__(f"truthound.async_core.{module}", fromlist=["__all__"])
+    for name in NAMES[module].split():
+        assert getattr(home, name) is getattr(async_core, name)
+        assert name in home.__all__
+        assert name in async_core.__all__
+
+
 def test_every_block_has_an_outcome() -> None:
     assert [heading for heading, _ in BLOCKS] == list(OUTCOMES)
 

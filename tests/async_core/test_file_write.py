@@ -311,8 +311,13 @@ async def test_no_file_can_take_the_place_of_a_folder_or_a_pipe(tmp_path: Path) 
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     async with asyncio.timeout(PATIENCE):
-        with pytest.raises(OSError, match="folder"):
-            await async_write_file(tmp_path / "folder", "x")
+        for name in ("folder", "pipe"):
+            with pytest.raises(OSError, match=f"{name}: only a file can be replaced"):
+                await async_write_file(tmp_path / name, "x")
+            with pytest.raises(OSError, match=f"{name}: only a file can be replaced"):
+                async with AsyncFileWriter(tmp_path / name) as writer:
+                    await writer.write("x")
+        assert (tmp_path / "pipe").is_fifo()
         with pytest.raises(OSError, match="it is a pipe"):
             async with AsyncFileWriter(tmp_path / "pipe", "a") as writer:
                 await writer.write("x")

@@ -558,6 +558,16 @@ async def test_stream_in_either_way(transport: str) -> None:
 
 
 @both
+async def test_stream_that_breaks_off_names_its_address(transport: str) -> None:
+    async with (
+        serving(truncated) as server,
+        AsyncHTTPClient(ONCE, transport=transport) as client,
+    ):
+        with pytest.raises(httpx2.TransportError, match=f"GET {server.url}: "):
+            _ = [chunk async for chunk in client.stream("GET", server.url)]
+
+
+@both
 async def test_stream_left_early_closes_its_connection(transport: str) -> None:
     async with (
         serving(trickling) as server,
@@ -716,6 +726,14 @@ async def test_requests_are_spans_and_are_measured(transport: str) -> None:
 
 
 # --- arguments
+
+
+@both
+@pytest.mark.parametrize("url", ["http://host:port/", "", "http://"])
+async def test_what_is_no_address_is_named(transport: str, url: str) -> None:
+    async with AsyncHTTPClient(transport=transport) as client:
+        with pytest.raises(httpx2.UnsupportedProtocol, match="GET "):
+            await client.get(url)
 
 
 async def test_unknown_option_suggests_the_nearest() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import re
 import socket
@@ -38,6 +39,7 @@ _PLAIN_URL = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w./~:,;=&?+*$!()-]*)?\Z", r
 
 FAULTS = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
 ITS_OWN = {"transfer-encoding"}  # headers that aiohttp insists on setting
+FAREWELL = 1.0  # seconds for what is cancelled at the end
 KEPT = 5.0  # seconds for which an unused connection is kept, as httpx2 does
 
 
@@ -61,6 +63,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             self._proxies = {"http": proxy, "https": proxy}
         self._cleared: set[str] = set()  # addresses, for the name that led to them
         self._session: aiohttp.ClientSession | None = None
+        self._sending = 0  # bodies
         self.headers: list[tuple[str, str]] = []  # for every request
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -69,7 +72,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             # Who is named in the address is in the headers already.
             yarl.URL(str(request.url), encoded=True).with_user(None),
             [pair for pair in request.headers.multi_items() if pair[0] not in ITS_OWN],
-            await _body(request),
+            await self._body(request),
             _timeout(**request.extensions.get("timeout", {})),
         )
         return httpx2.Response(
@@ -111,6 +114,26 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         if self._session is not None:
             await self._session.close()
             self._session = None
+            # A body that nobody wants any more is sent by a task of aiohttp's, which it
+            # cancels and does not wait for.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    while self._sending:  # noqa: ASYNC110 - its end is no event
+                        await asyncio.sleep(0.001)
+
+    async def _body(self, request: httpx2.Request) -> Any:
+        stream = request.stream
+        if isinstance(stream, httpx2.ByteStream):
+            return b"".join([part async for part in stream]) or None
+        return self._sent(stream)
+
+    async def _sent(self, stream: Any) -> AsyncIterator[bytes]:
+        self._sending += 1
+        try:
+            async for part in stream:
+                yield part
+        finally:
+            self._sending -= 1
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -323,13 +346,6 @@ class _Stream(httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         # One that was read to its end has given its connection back already.
         self._answer.close()
-
-
-async def _body(request: httpx2.Request) -> Any:
-    stream = request.stream
-    if isinstance(stream, httpx2.ByteStream):
-        return b"".join([part async for part in stream]) or None
-    return stream
 
 
 @functools.lru_cache(maxsize=64)

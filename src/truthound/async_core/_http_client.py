@@ -301,6 +301,10 @@ class AsyncHTTPClient:
             if not telemetry.is_on():
                 return await call.send()
             return await recorded(call)
+        except httpx2.InvalidURL as error:
+            wrong = httpx2.UnsupportedProtocol(f"no address: {error}")
+            name(wrong, method, str(url))
+            raise wrong from error
         except httpx2.RequestError as error:
             name(error, method, str(url))
             raise
@@ -352,8 +356,12 @@ class ResponseStream:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async with self as response:
             raise_for_status(response)
-            async for chunk in response.aiter_bytes():
-                yield chunk
+            try:
+                async for chunk in response.aiter_bytes():
+                    yield chunk
+            except httpx2.RequestError as error:
+                name(error, self._method, self._url)
+                raise
 
 
 def _transport(

@@ -198,11 +198,11 @@ class _Download:
             try:
                 await self._receive(client, target, chunk_size, headers)
                 break
-            except (httpx2.TransportError, _Cut) as error:
+            except _Cut as error:
                 if self._received > before:
                     tries, begun = 0, loop.time()
                 delay = client.retry_policy.wait(tries, loop.time() - begun)
-                if self._received == 0 or delay is None:
+                if delay is None:
                     raise self._failed(str(error)) from error
             tries += 1
             await asyncio.sleep(delay)
@@ -239,9 +239,12 @@ class _Download:
                     if length >= chunk_size:
                         await self._keep(held, target)
                         held, length = [], 0
-            finally:
+            except httpx2.TransportError as error:
                 if held:
                     await self._keep(held, target)
+                raise _Cut(str(error) or type(error).__name__) from error
+            if held:
+                await self._keep(held, target)
         if self._total is not None and self._received < self._total:
             raise _Cut(f"it ended after {self._received:,} of {self._total:,} bytes")
 
