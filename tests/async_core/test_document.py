@@ -133,8 +133,8 @@ OUTCOMES: dict[str, Callable[[dict[str, Any]], Any]] = {
 NAMES = {
     "runner": """AsyncRunner TaskScheduler ResourcePool TaskPriority async_run
         async_timeout async_background""",
-    "streams": """AsyncStream AsyncQueue AsyncPipeline async_map async_filter async_batch
-        async_window async_merge""",
+    "streams": """AsyncStream AsyncQueue AsyncPipeline async_map async_filter
+        async_batch async_window async_merge""",
     "http": """AsyncHTTPClient RetryPolicy CircuitBreaker CircuitState async_download
         async_upload async_batch_requests""",
     "file": """AsyncFileReader AsyncFileWriter AsyncDirectoryWatcher async_read_file

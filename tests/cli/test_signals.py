@@ -183,6 +183,8 @@ def test_file_is_not_torn_when_there_is_no_room(tmp_path, monkeypatch, arguments
         *arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Python would keep the first 64 bytes of a module's compiled code, for ever.
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
     )
 

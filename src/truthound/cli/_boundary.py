@@ -50,7 +50,10 @@ def guarded(work: Callable[[dict[str, int]], object]) -> int:
             notes how ``verbose`` it is told to be.
     """
     with _signals():
-        return _called(work)
+        try:
+            return _called(work)
+        finally:
+            _flush_stderr()
 
 
 def _called(work: Callable[[dict[str, int]], object]) -> int:
@@ -132,8 +135,10 @@ def stdout(text: str) -> None:
 def stderr(text: str) -> None:
     """Write a line to standard error; if that fails, the exit code has to do."""
     if sys.stderr is not None:  # else print would take standard output
-        with contextlib.suppress(OSError):
+        try:
             print(printable(text), file=sys.stderr, flush=True)
+        except OSError:
+            _drop(sys.stderr)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -157,6 +162,14 @@ def _flush() -> None:
             sys.stdout.flush()
 
 
+def _flush_stderr() -> None:
+    if sys.stderr is not None:
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            _drop(sys.stderr)
+
+
 @contextlib.contextmanager
 def _quiet_pipe() -> Iterator[None]:
     try:
@@ -166,13 +179,17 @@ def _quiet_pipe() -> Iterator[None]:
 
 
 def _drop_stdout() -> None:
-    # What is still in the buffer would be written, and fail, when the process ends.
-    if sys.stdout is None:
-        return
+    if sys.stdout is not None:
+        _drop(sys.stdout)
+
+
+def _drop(stream: TextIO) -> None:
+    # What is still in the buffer would be written, and fail, when the process ends,
+    # and the exit code would be 120.
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, sys.stdout.fileno())
+            os.dup2(nowhere, stream.fileno())
         finally:
             os.close(nowhere)
 
