@@ -117,6 +117,8 @@ async def test_options_of_a_request(transport: str) -> None:
         await client.post(server.url, data={"k": "v"}, auth=("me", "pass"))
         await client.post(server.url, files={"f": ("n.csv", b"a,b")})
         await client.get(server.url, cookies={"c": "3"})
+        await client.get(server.url, auth=("me", "pass"))
+        await client.get(server.url, params={"q": "1"})
     posts = server.requests
     assert (posts[0].body, posts[0].target) == (b'{"a":1}', "/?q=%C3%A4+b")
     assert (posts[1].body, posts[1].headers["x-one"]) == (b"raw", "2")
@@ -125,6 +127,8 @@ async def test_options_of_a_request(transport: str) -> None:
     assert posts[2].headers["authorization"].startswith("Basic ")
     assert b"a,b" in posts[3].body
     assert posts[4].headers["cookie"] == "c=3"
+    assert posts[5].headers["authorization"] == "Basic bWU6cGFzcw=="
+    assert posts[6].target == "/?q=1"
 
 
 @both

@@ -301,6 +301,28 @@ async def test_cancelled_watch_leaves_no_thread(folder: Path, polling: bool) -> 
             await asyncio.sleep(0.01)
 
 
+async def test_disk_that_hangs_does_not_hold_up_the_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    real = os.scandir
+
+    def hanging(path: Any) -> Any:
+        if threading.current_thread().name == "truthound-watch":
+            gate.wait(PATIENCE)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", hanging)
+    monkeypatch.setattr("truthound.async_core._watcher.FAREWELL", 0.2)
+    task = asyncio.create_task(anext(AsyncDirectoryWatcher(folder).watch()))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    gate.set()
+
+
 async def test_relative_folder_and_link_keep_the_name_given(folder: Path) -> None:
     link = folder.parent / "link"
     link.symlink_to(folder)

@@ -70,6 +70,7 @@ class Call:
             if quick is not None
             and is_read
             and not self._follows
+            and self._auth is httpx2.USE_CLIENT_DEFAULT
             and quick.takes(url, options)
             else None
         )

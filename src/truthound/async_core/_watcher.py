@@ -23,6 +23,7 @@ from truthound._clock import SYSTEM_CLOCK
 from truthound.async_core._disk import AnyPath, as_path
 from truthound.async_core._file_ops import matcher
 from truthound.async_core._limit import check_seconds
+from truthound.async_core._tasks import undisturbed
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 # smaller steps cost more, larger ones time (measurements of the design, 3.7).
 STEP = 10  # milliseconds
 DEBOUNCE = 50  # milliseconds
+FAREWELL = 2.0  # seconds for the thread to see that it is over
 LOOK_UP = 1_000  # milliseconds until a look at whether the folder is still there
 BURST = 1_000  # messages at once, after which some may have been lost
 # What the atomic writes of this package leave for a moment.
@@ -189,10 +191,17 @@ class _Mail:
         return changes
 
     async def ended(self) -> None:
-        """Wait until the thread has ended; a cancellation goes on after that."""
-        from truthound.async_core._tasks import undisturbed
+        """Wait until the thread has ended; a cancellation goes on after that.
 
-        await undisturbed(self._end.wait())
+        One that hangs on a disk is left behind: it ends with its call, or the process.
+        """
+
+        async def wait() -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self._end.wait()
+
+        await undisturbed(wait())
 
     def _call(self, what: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
