@@ -114,13 +114,15 @@ def test_format_goes_by_the_name_of_the_file(run, name, begins):
 
 
 def test_page_has_pictures_of_the_columns_that_are_not_redacted(run):
-    Path("rides.csv").write_text("fare,secret\n" + "1.5,4711\n2.5,4712\n" * 20)
+    Path("rides.csv").write_text(
+        "fare,secret\n" + "1.5,471147110\n2.5,471147119\n" * 20
+    )
 
     run("check", "rides.csv", "-o", "out.html", "--redact", "secret")
 
     page = Path("out.html").read_text(encoding="utf-8")
     assert "<svg" in page
-    assert "471" not in page
+    assert "4711471" not in page  # fewer digits may stand in the time or the run's id
 
 
 def test_machine_formats_are_printed_even_if_quiet(run):
