@@ -15,7 +15,7 @@ from truthound._clock import SYSTEM_CLOCK
 from truthound.async_core import _http_body as body
 from truthound.async_core._http_errors import RequestTimeoutError
 from truthound.async_core._http_guard import check_scheme, without_credentials
-from truthound.async_core._limit import Limit, check_seconds
+from truthound.async_core._limit import check_seconds, limit
 from truthound.async_core._policy import parse_retry_after
 from truthound.secrets import without_password
 
@@ -140,7 +140,7 @@ class Call:
         """Await something in the seconds that are left."""
         if self._total is None:
             return await work
-        async with Limit(self._left(), self._late(), RequestTimeoutError):
+        async with limit(self._left(), self._late(), RequestTimeoutError):
             return await work
 
     async def _quickly(self, quick: Quick) -> httpx2.Response:

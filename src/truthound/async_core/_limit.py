@@ -11,25 +11,31 @@ from typing import Any
 from truthound.errors import ConfigurationError
 
 
-class Limit(Timeout):  # type: ignore[misc] # final for type checkers only
-    """``asyncio.timeout`` with a message: as fast, and as careful with cancellation.
+def limit(
+    seconds: float | None,
+    message: str,
+    kind: Callable[[str], TimeoutError] = TimeoutError,
+) -> Limit:
+    """Return ``asyncio.timeout`` with a message: as fast, and as careful.
 
     Args:
-        seconds: from the making of it; 0 or less: at the first await. None: no limit.
+        seconds: from this call; 0 or less: at the first await. None: no limit.
         message: of the error; ``{seconds}`` in it is replaced.
         kind: of the error.
     """
+    made = Limit(None if seconds is None else get_running_loop().time() + seconds)
+    made.told = (seconds, message, kind)
+    return made
 
-    def __init__(
-        self,
-        seconds: float | None,
-        message: str,
-        kind: Callable[[str], TimeoutError] = TimeoutError,
-    ) -> None:
-        # Some ten nanoseconds less than with super(), a few times a request.
-        end = None if seconds is None else get_running_loop().time() + seconds
-        Timeout.__init__(self, end)
-        self._told = (seconds, message, kind)
+
+class Limit(Timeout):  # type: ignore[misc] # final for type checkers only
+    """A time limit that renames its error; made by :func:`limit`.
+
+    Attributes:
+        told: seconds, message and kind of the error.
+    """
+
+    told: tuple[float | None, str, Callable[[str], TimeoutError]]
 
     def __aexit__(
         self,
@@ -45,7 +51,7 @@ class Limit(Timeout):  # type: ignore[misc] # final for type checkers only
         try:
             await leaving
         except TimeoutError as error:
-            seconds, message, kind = self._told
+            seconds, message, kind = self.told
             raise kind(message.replace("{seconds}", f"{seconds:g}")) from error
 
 

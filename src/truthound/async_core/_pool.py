@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast, overload
 
-from truthound.async_core._limit import Limit, check_count, check_seconds
+from truthound.async_core._limit import check_count, check_seconds, limit
 from truthound.async_core._slots import Slots, TaskPriority
 from truthound.async_core._tasks import undisturbed
 from truthound.errors import NotRunningError
@@ -131,7 +131,7 @@ class ResourcePool(Generic[T]):
         else:
             check_seconds("timeout", timeout)
             message = f"none of {self.max_resources} resources came free in"
-            async with Limit(timeout, f"{message} {{seconds}} s"):
+            async with limit(timeout, f"{message} {{seconds}} s"):
                 resource = await self._take()
         try:
             yield resource

@@ -11,7 +11,7 @@ from types import CoroutineType
 from typing import Any, TypeVar
 
 from truthound import telemetry
-from truthound.async_core._limit import Limit, check_count, check_seconds
+from truthound.async_core._limit import check_count, check_seconds, limit
 from truthound.async_core._slots import Slots, TaskPriority
 from truthound.async_core._tasks import wake
 from truthound.errors import ConfigurationError, NotRunningError
@@ -139,7 +139,7 @@ class TaskScheduler:
             priority = self._admitted(coro, priority, timeout, deadline)
             if deadline is not None:
                 told = "the job was not done within {seconds} s, waiting included"
-                async with Limit(deadline, told):
+                async with limit(deadline, told):
                     return await self.submit(coro, priority, timeout)
         self._submitted += 1
         try:
@@ -315,7 +315,7 @@ class TaskScheduler:
 async def _timed(coro: Job[T], seconds: float | None) -> T:
     if seconds is None:
         return await coro
-    async with Limit(seconds, "the job took longer than {seconds} s"):
+    async with limit(seconds, "the job took longer than {seconds} s"):
         return await coro
 
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from truthound._settings import settings
 from truthound.async_core import _bulk
-from truthound.async_core._limit import Limit, check_count
+from truthound.async_core._limit import Limit, check_count, limit
 from truthound.async_core._pool import PoolStats, ResourcePool
 from truthound.async_core._scheduler import (
     SchedulerStats,
@@ -203,7 +203,7 @@ def async_timeout(seconds: float | None) -> Limit:
     is_number = isinstance(seconds, (int, float)) and seconds == seconds
     if not is_number and seconds is not None:
         raise ConfigurationError(f"seconds={seconds!r}: expected a number, or None")
-    return Limit(seconds, "it took longer than {seconds} s")
+    return limit(seconds, "it took longer than {seconds} s")
 
 
 def async_background(
