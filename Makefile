@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers bench-toolkit torture lock format docs clean
+.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints torture lock format docs clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ bench-toolkit: $(DEV_READY) ## compare the asyncio toolkit with the bare way and
 	$(PY) benchmarks/runner.py --peers
 	$(PY) benchmarks/http_client.py --peers
 	$(PY) benchmarks/files.py
+
+bench-checkpoints: $(DEV_READY) ## compare many checkpoints with a bare loop and the original
+	$(PY) benchmarks/checkpoints.py --peers
 
 bench-peers: $(DEV_READY) ## compare with other libraries, each in its own environment
 	$(PY) benchmarks/peers/run.py $(ARGS)

@@ -47,3 +47,15 @@ def test_benchmark_prints_a_table_of_speed_ups() -> None:
     printed = run("benchmark_async_vs_sync.py", "--rounds", "1")
     assert "One after another, and at once" in printed
     assert len(re.findall(r" \d+\.\dx ", printed)) == 4
+
+
+def test_watch_a_folder() -> None:
+    lines = run("watch_a_folder.py").splitlines()
+    assert lines[-4:] == [
+        "rides: failure (tuesday.csv)",
+        "  store_result: success",
+        "  slack_notification: success",
+        lines[-1],
+    ]
+    assert lines[-1].startswith("kept: ")
+    assert lines[-1].endswith("failure")

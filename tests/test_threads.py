@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import wait
+from typing import Any
 
 import pytest
 
@@ -112,3 +113,21 @@ def test_a_forked_child_makes_threads_of_its_own() -> None:
         os._exit(0 if answer == 7 else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_job_never_waits_behind_another_while_threads_are_to_be_had() -> None:
+    """A thread that had taken a job counted as waiting until it said so."""
+    workers = Workers(2, "truthound-test")
+    for _ in range(3_000):
+        release = threading.Event()
+        begun = threading.Barrier(3)
+
+        def hold(release: threading.Event = release, begun: Any = begun) -> None:
+            begun.wait(10)
+            release.wait(10)
+
+        futures = [workers.submit(hold), workers.submit(hold)]
+        begun.wait(10)  # both have begun, although neither has ended
+        release.set()
+        for future in futures:
+            future.result(10)

@@ -31,6 +31,8 @@ async def answer(method: str, target: str, body: bytes) -> tuple[int, bytes]:
         return (503, b"busy") if flaky % 3 else (200, b"here at last")
     if path == "/broken":
         return 500, b"out of order"
+    if path == "/hook":
+        return 200, b"ok"
     if path == "/upload":
         return 201, f"{method}: {len(body):,} bytes".encode()
     return 404, b"no such page"

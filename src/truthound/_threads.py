@@ -39,6 +39,7 @@ class Workers:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._alive = 0  # threads that take jobs
         self._waiting = 0  # of these, how many have none
+        self._queued = 0  # jobs that no thread has taken
         self._running: set[Future[Any]] = set()
         self._started = 0
 
@@ -47,7 +48,10 @@ class Workers:
         future: Future[Result] = Future()
         with self._lock:
             self._jobs.put((future, work))
-            if self._waiting < self._jobs.qsize() and self._alive < self._size:
+            self._queued += 1
+            # Both numbers change together, when a thread says that it has taken a job:
+            # one that has, and has not said so yet, counts in both.
+            if self._waiting < self._queued and self._alive < self._size:
                 self._start()
         return future
 
@@ -64,7 +68,7 @@ class Workers:
                 return  # it has just ended
             self._running.discard(future)
             self._alive -= 1
-            if self._jobs.qsize():
+            if self._waiting < self._queued:
                 self._start()
 
     def _start(self) -> None:
@@ -82,6 +86,7 @@ class Workers:
             job = jobs.get()
             with self._lock:
                 self._waiting -= 1
+                self._queued -= 1
             future, work = job
             if future.set_running_or_notify_cancel() and not self._run(future, work):
                 return

@@ -6,7 +6,7 @@
     +-- ConfigurationError (ValueError)      an option, a key or a file of ours is wrong
     |   +-- ConfigurationFileError           all that is wrong in one YAML file
     |   +-- UnknownOptionError (TypeError)   an option that does not exist
-    |   +-- UnknownNameError (LookupError)   a validator, checkpoint or format of that
+    |   +-- UnknownNameError (KeyError)      a validator, checkpoint or format of that
     |                                        name does not exist
     +-- DataError                            the data cannot be read
     |   +-- DataNotFoundError (FileNotFoundError)
@@ -15,6 +15,9 @@
     +-- CheckError                           one check cannot be evaluated on this data
     +-- StoreError (OSError)                 a baseline cannot be read or written
     +-- RunTimeoutError (TimeoutError)       ``timeout_seconds`` went by
+    +-- ActionError                          an action has not done what it is for
+    +-- TriggerError                         a trigger cannot say whether to run
+    +-- RunnerStoppedError (RuntimeError)    a runner stopped itself after errors
     +-- FileEncodingError (UnicodeError)     text does not fit the encoding of a file
     +-- UnsafePathError (PermissionError)    a path leads out of the folder allowed
     +-- QueueClosed (RuntimeError)           an ``AsyncQueue`` takes or gives no more
@@ -67,7 +70,7 @@ class UnknownOptionError(ConfigurationError, TypeError):
         )
 
 
-class UnknownNameError(ConfigurationError, LookupError):
+class UnknownNameError(ConfigurationError, KeyError):
     """Raised when nothing is registered under a name; it suggests the nearest."""
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
@@ -77,6 +80,10 @@ class UnknownNameError(ConfigurationError, LookupError):
         listing = f"; there are {', '.join(self.known)}" if self.known else ""
         hint = did_you_mean(name, self.known)
         super().__init__(f"there is no {what} {name!r}{hint or listing}")
+
+    def __str__(self) -> str:
+        # KeyError would print the representation of its argument.
+        return str(self.args[0])
 
 
 class DataError(TruthoundError):
@@ -135,6 +142,35 @@ class RunTimeoutError(TruthoundError, TimeoutError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class ActionError(TruthoundError):
+    """Raised by an action that could not do what it is for.
+
+    Args:
+        message: what went wrong, without any secret.
+        retry_after: seconds after which to try again, if the other side said so.
+        is_final: trying again would not help.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        is_final: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.is_final = is_final
+
+
+class TriggerError(TruthoundError):
+    """Raised when a trigger raised or did not answer; the others go on."""
+
+
+class RunnerStoppedError(TruthoundError, RuntimeError):
+    """Told to ``error_callback`` when a runner stops itself, with the reason."""
 
 
 class FileEncodingError(TruthoundError, UnicodeError):

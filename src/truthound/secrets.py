@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from truthound.errors import ConfigurationError
 
@@ -18,6 +19,7 @@ _PATH = re.compile(
     r"(/bot\d+:|hooks\.slack\.com/(?:services|triggers|workflows)/|/webhooks/\d+/)"
     r"[^\s?#'\"]+"
 )
+TELLING = 6  # characters of a part of an address that may be a key
 # $${ stands for ${ itself.
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -26,6 +28,13 @@ def without_password(address: str) -> str:
     """Return an address with the password and the keys in it as ``***``."""
     hidden = _QUERY.sub(r"\1=***", _USER_INFO.sub(r"\1:***@", address))
     return _PATH.sub(r"\1***", hidden)
+
+
+def without_path(address: str) -> str:
+    """Return an address of which only the host is left."""
+    scheme, separator, rest = address.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    return f"{scheme}{separator}{host}/***"
 
 
 def references(value: Any) -> Iterator[str]:
@@ -94,6 +103,81 @@ def hidden(message: str, names: Iterable[str]) -> str:
         if len(value) > 3:
             message = message.replace(value, f"${{{name}}}")
     return message
+
+
+class Secret:
+    """A text that prints as ``***`` everywhere; :meth:`reveal` is the way to it.
+
+    Args:
+        text: the secret, or ``${NAME}`` for a variable of the environment, which is
+            read when it is used.
+        places: where each variable was written, for messages.
+
+    Example:
+        >>> token = Secret("s3cr3t")
+        >>> print(token, repr(token), f"{token}")
+        *** Secret(***) ***
+        >>> token.reveal()
+        's3cr3t'
+    """
+
+    __slots__ = ("_text", "places")
+
+    def __init__(
+        self, text: str | Secret, places: Mapping[str, str] | None = None
+    ) -> None:
+        if not isinstance(text, (str, Secret)):
+            raise ConfigurationError(f"expected a text, got {type(text).__name__}")
+        self._text: str = text._text if isinstance(text, Secret) else text
+        if isinstance(text, Secret) and places is None:
+            places = text.places
+        self.places: Mapping[str, str] | None = places
+
+    def reveal(self) -> str:
+        """Return the secret itself.
+
+        Raises:
+            ConfigurationError: it refers to a variable that is not set.
+        """
+        return str(resolved(self._text, self.places))
+
+    def conceal(self, message: str) -> str:
+        """Return a message with ``***`` where the secret stands in it."""
+        try:
+            known = self.reveal()
+        except ConfigurationError:
+            return message
+        forms = {known, known.strip(), repr(known)[1:-1]}
+        scheme, _, rest = known.partition("://")
+        if rest and scheme.isalpha():  # an address: what is behind the host
+            path = "/" + rest.partition("/")[2]
+            forms |= {rest, path, path.strip("/")}
+            # Of a part that is short there is nothing to guess the rest from.
+            parts = re.split(r"[/?&=#:@]", path + "/" + rest.rpartition("@")[0])
+            forms |= {part for part in parts if len(part) >= TELLING}
+        forms |= {quote(form) for form in forms} | {quote(form, "") for form in forms}
+        forms |= {form.replace("/", "\\/") for form in forms}  # as JSON may have it
+        for form in sorted(forms, key=len, reverse=True):
+            if len(form) > 3:
+                message = re.sub(re.escape(form), "***", message, flags=re.IGNORECASE)
+        return message
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __str__(self) -> str:
+        return "***" if self._text else ""
+
+    def __repr__(self) -> str:
+        return "Secret(***)" if self._text else "Secret('')"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Secret):
+            return self._text == other._text
+        return self._text == other if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 class Reference(os.PathLike[str]):

@@ -305,8 +305,8 @@ def test_result_is_an_ordinary_assignable_dataclass() -> None:
         ({"validators": [3]}, ConfigurationError, "3"),
         ({"validator_config": {"rang": {}}}, ConfigurationError, "'rang'"),
         ({"read_options": {"delimeter": ";"}}, UnknownOptionError, "delimiter"),
-        ({"actions": [object()]}, ConfigurationError, "actions"),
-        ({"triggers": [object()]}, ConfigurationError, "triggers"),
+        ({"actions": [object()]}, TypeError, "expected an action"),
+        ({"triggers": [object()]}, TypeError, "expected a trigger"),
     ],
 )
 def test_wrong_options_are_refused_at_once(

@@ -165,7 +165,7 @@ triggers: []
     places = [line.split(": ", 1)[0] for line in found]
     expected = """
         5:9 6:17 6:35 7:39 8:9 10:9 11:24 11:24 12:19 13:22 14:19 15:5 16:31 16:37
-        17:5 18:11 19:18 20:5 21:1
+        17:22 18:11 19:18 20:5 21:1
     """
     assert places == [f"truthound.yaml:{place}" for place in expected.split()]
     text = "\n".join(found)
@@ -174,7 +174,7 @@ triggers: []
     assert "did you mean 'encoding'" in text
     assert "indent the options below 'range:'" in text
     assert "write 'range:' with its options indented below" in text
-    assert "actions are not part of this release" in text
+    assert "slack: the option webhook_url is missing" in text
     assert "yes, no, on and off are texts" in text
 
 

@@ -29,6 +29,8 @@ from truthound.async_core import (
     async_read_files,
     async_run,
 )
+from truthound.checkpoint import AsyncCheckpointRunner, CheckpointPool
+from truthound.checkpoint.async_base import with_retry, with_semaphore, with_timeout
 from truthound.validators import CheckResult, RangeValidator
 
 frame = pl.DataFrame({"a": [1]})
@@ -83,6 +85,23 @@ async def toolkit(runner: AsyncRunner, client: AsyncHTTPClient) -> None:
     )
     async with ResourcePool(2, number) as pool, pool.acquire() as resource:
         assert_type(resource, int)
+
+
+@with_retry(max_retries=1)
+@with_timeout(1.0)
+@with_semaphore(asyncio.Semaphore(1))
+async def fetched(table: str, *, rows: int = 1) -> int:
+    return rows
+
+
+async def running(pool: CheckpointPool, runner: AsyncCheckpointRunner) -> None:
+    assert_type(await fetched("rides", rows=3), int)
+    await fetched(3)  # type: ignore[arg-type]
+    assert_type(await pool.submit(Checkpoint("a")), CheckpointResult)
+    assert_type(await pool.submit_many([]), list[CheckpointResult])
+    assert_type(await runner.run_once_async("a"), CheckpointResult)
+    async for result in runner.iter_results_async(timeout=1.0):
+        assert_type(result, CheckpointResult)
 
 
 async def doubled(value: int) -> int:

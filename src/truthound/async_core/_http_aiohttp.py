@@ -230,9 +230,9 @@ class Quick:
         self, call: Call, options: dict[str, Any], left: float | None
     ) -> httpx2.Response:
         """Send a request and read its answer, in the seconds that are left."""
-        headers = None  # those of the client are those of the session
-        if options.get("headers"):
-            headers = call.request.headers.multi_items()
+        # Those of the client are those of the session, to which these are added.
+        given = options.get("headers")
+        headers = list(given.items()) if given else None
         answer = await self._transport.send(
             call.method,
             call.url,
@@ -270,8 +270,17 @@ class Quick:
 def _are_plain(options: dict[str, Any]) -> bool:
     return (
         PLAIN.issuperset(options)
-        and isinstance(options.get("headers"), (dict, type(None)))
+        and _are_texts(options.get("headers"))
         and isinstance(options.get("content"), (bytes, type(None)))
+    )
+
+
+def _are_texts(headers: Any) -> bool:
+    if headers is None:
+        return True
+    return isinstance(headers, dict) and all(
+        isinstance(name, str) and isinstance(value, str)
+        for name, value in headers.items()
     )
 
 

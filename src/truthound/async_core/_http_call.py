@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Coroutine
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
@@ -17,7 +18,7 @@ from truthound.async_core._http_errors import RequestTimeoutError
 from truthound.async_core._http_guard import check_scheme, without_credentials
 from truthound.async_core._limit import check_seconds, limit
 from truthound.async_core._policy import parse_retry_after
-from truthound.secrets import without_password
+from truthound.secrets import without_password, without_path
 
 if TYPE_CHECKING:
     from truthound.async_core._http_aiohttp import Quick
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+# Set around requests whose address nobody may see, beyond the name of the host.
+SECRET_ADDRESS: ContextVar[bool] = ContextVar("truthound_secret_address", default=False)
+
+
+class _Silent(logging.Filter):
+    """Keeps httpx2 from logging such addresses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not SECRET_ADDRESS.get()
+
+
+logging.getLogger("httpx2").addFilter(_Silent())
 
 # What may pass: the connection broke, nothing came in time, or half an answer did.
 PASSING = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
@@ -235,7 +249,8 @@ async def recorded(call: Call) -> httpx2.Response:
     begun = loop.time()
     status: Any = "error"
     try:
-        attributes = {"http.request.method": call.method, "url.full": call.url}
+        url = without_path(call.url) if SECRET_ADDRESS.get() else call.url
+        attributes = {"http.request.method": call.method, "url.full": url}
         with telemetry.span("http.request", **attributes) as recording:
             try:
                 response = await call.send()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import mimetypes
@@ -391,3 +392,8 @@ def _transport(
 def _ssl_context() -> ssl.SSLContext:
     # It takes 10 ms or more to make, and any number of connections can share it.
     return httpx2.create_ssl_context()
+
+
+# Reads the certificates of the system now, and not when a loop makes its first client.
+with contextlib.suppress(OSError):
+    _ssl_context()

@@ -23,6 +23,13 @@ from truthound._clock import SYSTEM_CLOCK
 from truthound.async_core._disk import AnyPath, as_path
 from truthound.async_core._file_ops import matcher
 from truthound.async_core._limit import check_seconds
+from truthound.async_core._signatures import (
+    Signature,
+    changed_at,
+    check_folder,
+    identity_of,
+    signature_of,
+)
 from truthound.async_core._tasks import undisturbed
 
 logger = logging.getLogger(__name__)
@@ -37,7 +44,6 @@ BURST = 1_000  # messages at once, after which some may have been lost
 # What the atomic writes of this package leave for a moment.
 _OURS = re.compile(r"\..+\.[0-9a-f]{8}\.tmp\Z")
 
-Signature = tuple[int, int, int]
 Known = dict[str, Signature]
 
 
@@ -108,7 +114,7 @@ class AsyncDirectoryWatcher:
         self.force_polling = force_polling
         self._stopped = threading.Event()
 
-    def watch(self) -> AsyncGenerator[ChangedPath, None]:
+    def watch(self, since: int | None = None) -> AsyncGenerator[ChangedPath, None]:
         """Yield each changed path; what happens from this call on counts.
 
         A file that was changed at most a tick of the file system's clock before it
@@ -116,12 +122,15 @@ class AsyncDirectoryWatcher:
 
         Ends after :meth:`stop`. If cancelled or left early, watching ends with it.
 
+        Args:
+            since: an earlier moment from which on to count, in nanoseconds since 1970.
+
         Raises:
-            FileNotFoundError: the folder is not there, or is no longer; the files that
-                went with it have been reported.
+            FileNotFoundError: the folder is not there, is no longer, or is another one;
+                the files that went with it have been reported.
             NotADirectoryError: it is a file.
         """
-        return self._watch(SYSTEM_CLOCK.file_time())
+        return self._watch(SYSTEM_CLOCK.file_time() if since is None else since)
 
     async def _watch(self, since: int) -> AsyncGenerator[ChangedPath, None]:
         loop = asyncio.get_running_loop()
@@ -234,18 +243,23 @@ class _Eye:
         """Report changes until it is over."""
         failure: Exception | None = None
         try:
-            _check_folder(self._options.directory)
+            check_folder(self._options.directory)
             # The system names what it tells of without links.
             self._top = Path(os.path.realpath(self._options.directory))
             self._matches = matcher(self._options.patterns, self._top)
             notify = self._notify()
             with notify or contextlib.nullcontext():
                 self._begin(mail)
+                folder = identity_of(self._options.directory)
                 while not self.is_over():
                     places = self._places(notify)
                     changes = self._compare(places)
                     self._put(mail, changes)
-                    _check_folder(self._options.directory)
+                    check_folder(self._options.directory)
+                    if identity_of(self._options.directory) != folder:
+                        raise FileNotFoundError(
+                            f"{self._options.directory}: the folder is another one now"
+                        )
         except Exception as error:  # noqa: BLE001 - raised where the iteration is
             failure = error
         mail.end(failure)
@@ -275,7 +289,7 @@ class _Eye:
         if self._options.initial:
             new = list(self._known)
         else:
-            new = [path for path in self._known if _changed_at(path) >= self._since]
+            new = [path for path in self._known if changed_at(path) >= self._since]
         told = sorted(path for path in new if self._tells(path))
         self._put(mail, dict.fromkeys(told, FileChange.CREATED))
 
@@ -348,7 +362,7 @@ class _Eye:
                 if stat.S_ISDIR(status.st_mode):
                     left += self._listed(place, found)
                 elif not stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - links
-                    found[place] = _signature(status)
+                    found[place] = signature_of(status)
             except OSError:
                 continue  # it is gone again, or not for us
         return found
@@ -363,26 +377,8 @@ class _Eye:
                 elif not entry.is_dir():
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
-                        found[entry.path] = _signature(status)
+                        found[entry.path] = signature_of(status)
         return folders
-
-
-def _signature(status: os.stat_result) -> Signature:
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _changed_at(path: str) -> int:
-    try:
-        return os.lstat(path).st_ctime_ns
-    except OSError:
-        return 0
-
-
-def _check_folder(top: Path) -> None:
-    if not top.exists():
-        raise FileNotFoundError(f"{top}: there is no such folder to watch")
-    if not top.is_dir():
-        raise NotADirectoryError(f"{top}: expected a folder to watch, it is a file")
 
 
 def _merged(before: FileChange | None, after: FileChange) -> FileChange | None:

@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
 from truthound._clock import Clock
+from truthound._words import numbered
 from truthound.checkpoint.model import (
     CheckpointConfig,
     CheckpointResult,
     CheckpointStatus,
 )
-from truthound.errors import TruthoundError
+from truthound.errors import RunTimeoutError, TruthoundError
 from truthound.secrets import Reference, hidden, without_password
 from truthound.validators import Severity, ValidationRun
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
+
+
+class Ticket:
+    """What a runner knows of a run before it begins, and sees of it while it lasts.
+
+    Attributes:
+        run_id: which the run will have.
+        result: what has been found as yet, from the beginning of its actions on.
+    """
+
+    __slots__ = ("result", "run_id")
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.result: CheckpointResult | None = None
+
+
+# Handed to the run that begins next in this context, whatever class of checkpoint lies
+# between; taken by that one only.
+TICKET: ContextVar[Ticket | None] = ContextVar("truthound_ticket", default=None)
+
+
+def new_run_id(name: str, template: str, now: datetime) -> str:
+    """Return a run's id: ``{checkpoint}_{time}_{8 hex digits}``."""
+    return f"{name}_{now.strftime(template)}_{os.urandom(4).hex()}"
 
 
 class Run:
@@ -31,9 +58,18 @@ class Run:
         self.clock = clock
         self.began = self.clock.monotonic()
         self.time: datetime = self.clock.now()
-        moment = self.time.strftime(config.run_name_template)
-        self.run_id = f"{config.name}_{moment}_{secrets.token_hex(4)}"
+        self.ticket: Ticket | None = TICKET.get()
+        if self.ticket is not None:
+            TICKET.set(None)
+            self.run_id = self.ticket.run_id
+        else:
+            self.run_id = new_run_id(config.name, config.run_name_template, self.time)
         self.metadata = {**config.metadata, **(context or {})}
+
+    def acts_on(self, result: CheckpointResult) -> None:
+        """Let the runner see what was found, before the actions begin."""
+        if self.ticket is not None:
+            self.ticket.result = result
 
     def completed(self, run: ValidationRun) -> CheckpointResult:
         """Return the result of a run that was completed."""
@@ -42,6 +78,13 @@ class Run:
             validation_run=run,
             data_asset=run.source,
             error=_what_failed(run),
+        )
+
+    def late(self) -> RunTimeoutError:
+        """Return the error of a run that took too long."""
+        seconds = self.config.timeout_seconds
+        return RunTimeoutError(
+            f"timeout: not finished after {seconds:g} {numbered(seconds, 'second')}"
         )
 
     def broken(

@@ -6,48 +6,82 @@ import asyncio
 import dataclasses
 import inspect
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from truthound._clock import SYSTEM_CLOCK, Clock
-from truthound._words import numbered
-from truthound.checkpoint._run import Run, described
-from truthound.checkpoint._threads import VALIDATION, in_thread
-from truthound.checkpoint.model import CheckpointConfig, CheckpointResult
+from truthound.checkpoint._acting import act
+from truthound.checkpoint._adapter import adapt_to_async, name_of
+from truthound.checkpoint._run import Run
+from truthound.checkpoint._settings_of import as_record, differ, validators_of
+from truthound.checkpoint._strategies import (
+    AsyncExecutionContext,
+    ExecutionStrategy,
+    SequentialStrategy,
+)
+from truthound.checkpoint._threads import (
+    SOURCES,
+    VALIDATION,
+    blocking,
+    in_batch,
+    in_thread,
+)
+from truthound.checkpoint._time_limit import TimeLimit
+from truthound.checkpoint._trigger import BaseTrigger
+from truthound.checkpoint.model import (
+    CheckpointConfig,
+    CheckpointResult,
+    CheckpointStatus,
+)
 from truthound.data import ReadOptions
 from truthound.errors import (
     ConfigurationError,
-    RunTimeoutError,
     UnknownOptionError,
-    did_you_mean,
 )
-from truthound.secrets import Reference, references, refers, resolved
+from truthound.secrets import (
+    Reference,
+    references,
+    refers,
+    resolved,
+)
 from truthound.store import Baselines
-from truthound.validators import Examples, Severity, Validator
-from truthound.validators.registry import build_all
-from truthound.validators.validation import DEFAULT_VALIDATORS, Validation
+from truthound.validators import Examples, Severity
+from truthound.validators.validation import Validation
 
 if TYPE_CHECKING:
     from truthound.profile import Profile
 
+__all__ = ["Checkpoint", "CheckpointConfig", "CheckpointResult", "CheckpointStatus"]
+
 Context = Mapping[str, Any]
+
+# The options from which a validation is made.
+_VALIDATING = (
+    *("name", "validators", "validator_config", "min_severity", "schema"),
+    *("auto_schema", "sample_size", "read_options", "sample_rows", "id_columns"),
+    *("redact", "allow_empty"),
+)
 
 # A function of the user's may raise it although nobody cancelled the run.
 _STRAY = "the data source raised CancelledError({})"
 
 
 class Checkpoint:
-    """Names data and says what must hold of it; ``run()`` finds out whether it does.
+    """Names data, says what must hold of it, and whom to tell.
 
-    A run always ends as a result: bad data is a ``failure`` or ``warning``, data
-    that cannot be read, a check that cannot be evaluated and a run that takes longer
-    than ``timeout_seconds`` are an ``error``.
+    ``run()`` finds out whether it holds, and then executes the actions, one after the
+    other, blocking and asynchronous ones in any mixture. A run always ends as a result:
+    bad data is a ``failure`` or ``warning``, data that cannot be read, a check that
+    cannot be evaluated and a validation that takes longer than ``timeout_seconds`` are
+    an ``error``.
 
     Args:
         name: how results and baselines call it.
         config: all options at once; or give them one by one.
         data_source: see ``truthound.check``. Nothing is looked at before a run.
         validators: see ``truthound.check``.
+        actions: what to do with each result; see ``truthound.checkpoint.actions``.
+        triggers: when a runner is to run it; see ``truthound.checkpoint.triggers``.
         baselines: where learned baselines are kept; None for ``.truthound/baselines``
             beside the nearest ``truthound.yaml``, else in the current folder.
         clock: tells the time; for tests.
@@ -83,17 +117,13 @@ class Checkpoint:
             config = self.config_class(**options)
         elif options:
             config = dataclasses.replace(config, **options)
-        for what, given in (("actions", actions), ("triggers", triggers)):
-            if given:
-                raise ConfigurationError(
-                    f"{what} are not part of this release; "
-                    f"act on the result that run() returns"
-                )
         self.config = config
         self.actions: list[Any] = []
-        self.triggers: list[Any] = []
+        self.triggers: list[BaseTrigger[Any]] = []
         self.baselines = baselines
         self.clock = clock
+        # Told of each trigger that is added: by runners that run this checkpoint.
+        self.listeners: list[Callable[[BaseTrigger[Any]], None]] = []
         # Where each ${NAME} stands, if the configuration came from a file.
         self.places: Mapping[str, str] = {}
         self._built: tuple[tuple[Any, ...], Validation] | None = None
@@ -101,6 +131,10 @@ class Checkpoint:
         # be known yet.
         if not self._refers():
             self._validation()
+        for action in actions:
+            self.add_action(action)
+        for trigger in triggers:
+            self.add_trigger(trigger)
 
     @property
     def name(self) -> str:
@@ -110,8 +144,35 @@ class Checkpoint:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
+    def add_action(self, action: Any) -> Self:
+        """Add an action, after those that are there, and return the checkpoint.
+
+        Raises:
+            TypeError: it has neither ``execute()`` nor ``execute_async()``.
+        """
+        adapt_to_async(action)
+        self.actions.append(action)
+        return self
+
+    def add_trigger(self, trigger: BaseTrigger[Any]) -> Self:
+        """Add a trigger, and return the checkpoint.
+
+        Raises:
+            TypeError: it is no trigger.
+        """
+        if not isinstance(trigger, BaseTrigger):
+            raise TypeError(
+                f"expected a trigger, derived from BaseTrigger or AsyncBaseTrigger, "
+                f"got {type(trigger).__name__}"
+            )
+        trigger.attach(self)
+        self.triggers.append(trigger)
+        for came in list(self.listeners):
+            came(trigger)
+        return self
+
     def run(self, context: Context | None = None) -> CheckpointResult:
-        """Validate the data and return the result. Blocks.
+        """Validate the data, execute the actions and return the result. Blocks.
 
         A small Polars frame is evaluated in place, all else on a worker thread.
         Interrupted (Ctrl-C), the run is given up and the interrupt goes on.
@@ -120,6 +181,27 @@ class Checkpoint:
             context: copied into the result's ``metadata``.
         """
         run = Run(self.config, self.clock, context)
+        result = self._validated(run)
+        if self.actions:
+            blocking(lambda: self._act(run, result))
+        return result
+
+    async def run_async(self, context: Context | None = None) -> CheckpointResult:
+        """Validate the data, execute the actions and return the result.
+
+        The loop is not blocked. If cancelled, the run is given up and the cancellation
+        goes on.
+
+        Args:
+            context: copied into the result's ``metadata``.
+        """
+        run = Run(self.config, self.clock, context)
+        result = await self._validated_async(run)
+        if self.actions:
+            await self._act(run, result)
+        return result
+
+    def _validated(self, run: Run) -> CheckpointResult:
         try:
             source = self._source()
             validation = self._validation()
@@ -131,41 +213,51 @@ class Checkpoint:
             except TimeoutError as error:
                 if future.done():  # raised by the work itself
                     raise
-                raise self._late() from error
+                raise run.late() from error
             finally:
                 VALIDATION.give_up(future)
         except Exception as error:  # noqa: BLE001 - the boundary of a run: Run says it
             return self._broken(run, error)
 
-    async def run_async(self, context: Context | None = None) -> CheckpointResult:
-        """Validate the data and return the result, without blocking the loop.
-
-        If cancelled, the run is given up and the cancellation goes on.
-
-        Args:
-            context: copied into the result's ``metadata``.
-        """
-        run = Run(self.config, self.clock, context)
-        deadline = asyncio.timeout(self.config.timeout_seconds or None)
+    async def _validated_async(self, run: Run) -> CheckpointResult:
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        limit = TimeLimit(self.config.timeout_seconds)
         try:
-            async with deadline:
-                source = self._source()
-                if callable(source):
-                    # It may block, so it is called in a thread; what it returns may
-                    # belong to this loop, so it is awaited here.
-                    source = await in_thread(source)
-                    if inspect.isawaitable(source):
-                        source = await source
-                validation = self._validation()
-                found = await in_thread(lambda: validation.run(source, run.run_id))
-                return run.completed(found)
+            return run.completed(await self._found(run, limit))
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if task is not None and task.cancelling() > before:
                 raise
             return self._broken(run, RuntimeError(_STRAY.format(error)))
         except Exception as error:  # noqa: BLE001 - the boundary of a run: Run says it
-            return self._broken(run, self._late() if deadline.expired() else error)
+            return self._broken(run, run.late() if limit.is_over() else error)
+
+    async def _found(self, run: Run, limit: TimeLimit) -> Any:
+        source, validation = self._source(), self._validation()
+        if validation.runs_in_place(source):
+            # Microseconds on columns in memory: there is nothing to limit.
+            return await in_batch(lambda: validation.run(source, run.run_id))
+        async with limit:
+            if callable(source):
+                # It may block, so it is called in a thread; what it returns may belong
+                # to this loop, so it is awaited here.
+                source = await in_thread(limit.counted(source), SOURCES)
+                if inspect.isawaitable(source):
+                    with limit.counting():
+                        source = await source
+            work = limit.counted(lambda: validation.run(source, run.run_id))
+            return await in_thread(work)
+
+    async def _act(self, run: Run, result: CheckpointResult) -> None:
+        """Execute the actions on a result, and note in it how they ended."""
+        run.acts_on(result)
+        await act(self.actions, self._strategy(), self._execution_context(), result)
+
+    def _strategy(self) -> ExecutionStrategy:
+        return SequentialStrategy()
+
+    def _execution_context(self) -> AsyncExecutionContext:
+        return AsyncExecutionContext()
 
     def validate(self) -> list[str]:
         """Return what is wrong with the configuration, in words; empty if nothing.
@@ -175,18 +267,22 @@ class Checkpoint:
         problems = []
         source = self.config.data_source
         if source is None or (isinstance(source, str) and not source.strip()):
-            problems.append(f"{self.name}: data_source is missing")
+            problems.append("data_source is missing")
         try:
             if isinstance(source := self._source(), Reference):
                 os.fspath(source)  # what the environment does not hold is said now
         except ConfigurationError as error:
-            problems.append(f"{self.name}: {error}")
+            problems.append(str(error))
         try:
             if not self._validation().validators:
-                problems.append(f"{self.name}: there are no validators")
+                problems.append("there are no validators")
         except ConfigurationError as error:
-            problems.append(f"{self.name}: {error}")
-        return list(dict.fromkeys(problems))
+            problems.append(str(error))
+        for part in (*self.actions, *self.triggers):
+            check = getattr(part, "validate_config", None)
+            found = check() if callable(check) else ()
+            problems += [f"{name_of(part)}: {text}" for text in found]
+        return [f"{self.name}: {problem}" for problem in dict.fromkeys(problems)]
 
     def explain(self) -> str:
         """Say in words what a run will ask the data; only its columns are looked at.
@@ -229,54 +325,16 @@ class Checkpoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain values, without any secret."""
-        from truthound.validators import to_plain
-
-        record = {
-            f.name: getattr(self.config, f.name)
-            for f in dataclasses.fields(self.config)
-            if f.name not in {"data_source", "validators"}
-        }
-        record["read_options"] = {
-            key: value
-            for key, value in self.config.read_options.items()
-            if key != "storage_options"
-        }
-        record["data_source"] = described(self.config.data_source)
-        record["validators"] = (
-            self.config.validators
-            if self._refers()
-            else [{v.rule: v.options()} for v in self._validation().validators]
-        )
-        plain: dict[str, Any] = to_plain(record)
-        return plain
+        return as_record(self)
 
     def _broken(self, run: Run, error: Exception) -> CheckpointResult:
         return run.broken(error, self._source(), references(self._texts()))
 
-    def _late(self) -> RunTimeoutError:
-        limit = self.config.timeout_seconds
-        return RunTimeoutError(
-            f"timeout: not finished after {limit:g} {numbered(limit, 'second')}"
-        )
-
     def _validation(self) -> Validation:
         """Return what the configuration says, made anew when it was changed."""
         config = self.config
-        settings = (
-            config.name,
-            config.validators,
-            config.validator_config,
-            config.min_severity,
-            config.schema,
-            config.auto_schema,
-            config.sample_size,
-            config.read_options,
-            config.sample_rows,
-            config.id_columns,
-            config.redact,
-            config.allow_empty,
-        )
-        if self._built is None or _differ(self._built[0], settings):
+        settings = tuple(getattr(config, option) for option in _VALIDATING)
+        if self._built is None or differ(self._built[0], settings):
             frozen = tuple(
                 value.copy() if isinstance(value, (list, dict)) else value
                 for value in settings
@@ -324,7 +382,7 @@ class Checkpoint:
                 schema=schema,
             )
         return Validation(
-            validators=_validators(config),
+            validators=validators_of(config),
             name=config.name,
             read=ReadOptions.of(self._reading()),
             examples=Examples.of(config.sample_rows, config.id_columns, config.redact),
@@ -335,36 +393,3 @@ class Checkpoint:
             baselines=self.baselines,
             clock=self.clock,
         )
-
-
-def _validators(config: CheckpointConfig) -> list[Validator]:
-    specs = DEFAULT_VALIDATORS if config.validators is None else config.validators
-    listed = [specs] if isinstance(specs, str) else specs
-    unused = set(config.validator_config)
-    if isinstance(listed, (list, tuple)) and config.validator_config:
-        merged = []
-        for spec in listed:
-            if isinstance(spec, str) and spec in config.validator_config:
-                unused.discard(spec)
-                spec = {spec: config.validator_config[spec]}
-            merged.append(spec)
-        listed = merged
-    for name in sorted(unused):
-        names = [spec for spec in listed if isinstance(spec, str)]
-        raise ConfigurationError(
-            f"validator_config has options for {name!r}, which validators does not "
-            f"name{did_you_mean(name, names)}"
-        )
-    validators = build_all(listed)
-    if config.schema is not None:
-        validators += build_all([{"schema": {"schema": config.schema}}])
-    elif config.auto_schema:
-        validators += build_all(["schema"])
-    return validators
-
-
-def _differ(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
-    try:
-        return bool(left != right)
-    except Exception:  # noqa: BLE001 - a frame or an expression says neither
-        return True

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from truthound.errors import ConfigurationError, ValidationFailedError
+from truthound.async_core._slots import TaskPriority
+from truthound.errors import ConfigurationError, ValidationFailedError, did_you_mean
 from truthound.validators.result import Severity, ValidationRun
 
 
@@ -22,6 +23,74 @@ class CheckpointStatus(StrEnum):
     WARNING = "warning"
     RUNNING = "running"
     PENDING = "pending"
+
+
+class ActionStatus(StrEnum):
+    """How an action ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+@dataclass
+class ActionResult:
+    """The end of one action.
+
+    Attributes:
+        action_name: whose it is.
+        action_type: of which kind the action is.
+        status: error: it could not be done; failure: it was done and says no; skipped:
+            it was not to run.
+        message: one line for people.
+        started_at: when it began, aware, in UTC; filled in if the action does not.
+        completed_at: when it ended.
+        duration_ms: from begin to end with all attempts, in milliseconds.
+        details: what else the action has to say, as JSON can hold it.
+        error: why it could not be done.
+    """
+
+    action_name: str
+    action_type: str
+    status: ActionStatus
+    message: str = ""
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    duration_ms: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        self.status = ActionStatus(self.status)
+
+    @property
+    def success(self) -> bool:
+        """Whether it was done."""
+        return self.status == ActionStatus.SUCCESS
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it ended as error or failure."""
+        return self.status in (ActionStatus.ERROR, ActionStatus.FAILURE)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold; ``from_dict`` is the way back."""
+        from truthound.validators import to_plain
+
+        plain: dict[str, Any] = to_plain(
+            {f.name: getattr(self, f.name) for f in fields(self)}
+        )
+        return plain
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> ActionResult:
+        """Make a result of what ``to_dict`` returned."""
+        known = {f.name: record[f.name] for f in fields(cls) if f.name in record}
+        for moment in ("started_at", "completed_at"):
+            if isinstance(known.get(moment), str):
+                known[moment] = datetime.fromisoformat(known[moment])
+        return cls(**known)
 
 
 @dataclass
@@ -49,6 +118,11 @@ class CheckpointConfig:
         id_columns: columns that are shown with each example row.
         redact: columns (names or globs) whose values never appear in a result.
         allow_empty: accept a table without rows.
+        priority: who goes first when a runner or pool is short of slots: critical,
+            high, normal, low or background.
+        max_concurrent_runs: of this checkpoint at once in a runner or pool; 0: any.
+        resources: what a run uses, and how many runs may use it at once in a runner
+            or pool: ``{"warehouse": 2}``.
     """
 
     name: str = "default_checkpoint"
@@ -70,6 +144,9 @@ class CheckpointConfig:
     id_columns: str | Sequence[str] = ()
     redact: str | Sequence[str] = ()
     allow_empty: bool = False
+    priority: TaskPriority | str = TaskPriority.NORMAL
+    max_concurrent_runs: int = 0
+    resources: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for option, (kind, words) in _TYPES.items():
@@ -88,6 +165,18 @@ class CheckpointConfig:
             )
         if self.min_severity is not None:
             self.min_severity = Severity.parse(self.min_severity)
+        self.priority = priority_of(self.priority)
+        if not (_is_a(self.max_concurrent_runs, int) and self.max_concurrent_runs >= 0):
+            raise ConfigurationError(
+                f"max_concurrent_runs is a number of runs, 0 for any, not "
+                f"{self.max_concurrent_runs!r}"
+            )
+        for name, number in self.resources.items():
+            if not (_is_a(number, int) and number >= 1):
+                raise ConfigurationError(
+                    f"resources: {name} is a number of runs at once, 1 or more, not "
+                    f"{number!r}"
+                )
 
 
 _TYPES: dict[str, tuple[type, str]] = {
@@ -103,7 +192,26 @@ _TYPES: dict[str, tuple[type, str]] = {
     "id_columns": (Iterable, "the name of a column, or several"),
     "redact": (Iterable, "the name of a column, or several"),
     "allow_empty": (bool, "True or False"),
+    "resources": (Mapping, "a mapping of names to numbers of runs"),
 }
+
+
+def priority_of(given: Any) -> TaskPriority:
+    """Return the priority of that name or number.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    names = {priority.name.lower(): priority for priority in TaskPriority}
+    if isinstance(given, str) and given.lower() in names:
+        return names[given.lower()]
+    try:
+        return TaskPriority(given)
+    except ValueError:
+        raise ConfigurationError(
+            f"priority is {', '.join(names)}, not {given!r}"
+            f"{did_you_mean(str(given), names)}"
+        ) from None
 
 
 def _is_a(value: object, kinds: type | tuple[type, ...]) -> bool:
@@ -176,7 +284,7 @@ class CheckpointResult:
                 for r in self.action_results
             ],
             "data_asset": self.data_asset,
-            "duration_ms": self.duration_ms,
+            "duration_ms": to_plain(self.duration_ms),
             "error": self.error,
             "metadata": to_plain(self.metadata),
         }
@@ -191,9 +299,12 @@ class CheckpointResult:
             run_time=datetime.fromisoformat(record["run_time"]),
             status=CheckpointStatus(record["status"]),
             validation_run=ValidationRun.from_dict(run) if run else None,
-            action_results=list(record.get("action_results", [])),
+            action_results=[
+                ActionResult.from_dict(r) if "action_name" in r else r
+                for r in record.get("action_results", [])
+            ],
             data_asset=record.get("data_asset", ""),
-            duration_ms=record.get("duration_ms", 0.0),
+            duration_ms=record.get("duration_ms") or 0.0,
             error=record.get("error"),
             metadata=dict(record.get("metadata", {})),
         )

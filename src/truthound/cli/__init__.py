@@ -22,8 +22,10 @@ COMMANDS = {
     "checkpoint": ("checkpoint:checkpoint", "Work with configured checkpoints."),
     "init": ("init:init", "Write a configuration for the data at hand."),
     "profile": ("profile:profile", "Describe the columns of data."),
+    "run": ("run:run", "Run configured checkpoints, with their actions."),
     "schema": ("schema:schema", "Write the columns of data as a schema file."),
     "validate": ("validate:validate", "Look for faults in a configuration."),
+    "watch": ("watch:watch", "Run checkpoints when their triggers say so."),
 }
 VERSION = f"truthound {__version__}"
 HELP = """\
@@ -33,7 +35,8 @@ Usage: truthound [OPTIONS] COMMAND [ARGS]...
 
   Begin with 'truthound check DATA'. The exit code is 0 if every check passed,
   1 if one failed, 2 for a wrong call or configuration, 3 if a run could not
-  be completed, 5 if nothing was selected, 130 or 143 if interrupted.
+  be completed, 4 with --strict-actions if an action failed, 5 if nothing was
+  selected, 130 or 143 if interrupted.
 
 Options:
   --version   Show the version and exit.

@@ -27,12 +27,13 @@ _STEERING = re.compile(
 
 
 class Exit(IntEnum):
-    """How a command ends. Interrupted comes before 2, then 3, then 1."""
+    """How a command ends. Interrupted comes before 2, then 3, then 1, then 4."""
 
     PASSED = 0
     FAILED = 1
     USAGE = 2
     INCOMPLETE = 3
+    ACTION_FAILED = 4
     NOTHING_SELECTED = 5
     INTERRUPTED = 130
     TERMINATED = 143
@@ -111,8 +112,8 @@ def _unexpected(error: Exception, *, verbose: bool) -> Exit:
     )
 
 
-def stdout(text: str) -> None:
-    """Write to standard output; nothing happens if its reader has gone.
+def stdout(text: str) -> bool:
+    """Write to standard output; False: its reader has gone.
 
     Raises:
         click.ClickException: it cannot be written.
@@ -121,8 +122,10 @@ def stdout(text: str) -> None:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "it is closed")
         print(text, end="" if text.endswith("\n") else "\n", flush=True)
+        return True
     except BrokenPipeError:
         _drop_stdout()
+        return False
     except OSError as error:
         import click
 

@@ -51,9 +51,12 @@ def code_of(results: Sequence[CheckpointResult], fail_on: str) -> Exit:
 
     bar = Severity.LOW if fail_on == "any" else Severity.parse(fail_on)
     for result in results:
-        if any(
-            issue.severity.rank >= bar.rank for issue in result.validation_run.issues
+        run = result.validation_run
+        if result.status == CheckpointStatus.FAILURE and (
+            run is None or not run.issues
         ):
+            return Exit.FAILED  # by an action that may make a run fail
+        if any(issue.severity.rank >= bar.rank for issue in run.issues):
             return Exit.FAILED
     return Exit.PASSED
 

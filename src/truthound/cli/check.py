@@ -106,7 +106,7 @@ def check(data: str | None, config: str | None, **given: Any) -> int:
     """Check data and say what does not hold of it.
 
     DATA is a path, pattern, folder or address. Without it, the checkpoints of the
-    configuration are run.
+    configuration are validated; their actions are not executed ('truthound run' does).
     """
     select = given.pop("select")
     if data is not None:
@@ -152,25 +152,37 @@ def _ad_hoc(data: str, given: dict[str, Any]) -> Checkpoint:
 
 
 def run(checkpoints: list[Checkpoint], **given: Any) -> int:
-    """Run checkpoints, print what was found, and return the exit code."""
+    """Validate the data of checkpoints, print what was found, return the exit code."""
     import asyncio
 
-    from truthound.cli import _files
     from truthound.cli._results import code_of
-    from truthound.cli._run import (
-        problems_of,
-        refuse_rows_file,
-        run_all,
-        with_options,
-        write_failing,
-    )
+    from truthound.cli._run import run_all, write_failing
 
     quiet, file = given["quiet"], given["failed_rows"]
+    found = selection(checkpoints, given)
+    if isinstance(found, int):
+        return found
+    for checkpoint in found:
+        checkpoint.actions.clear()  # somebody only wants to see
+    results = asyncio.run(run_all(found, quiet=quiet))
+    deliver(found, results, given)
+    if file is not None:
+        write_failing(found[0], results[0], file, quiet=quiet)
+    return code_of(results, given["fail_on"])
+
+
+def selection(
+    checkpoints: list[Checkpoint], given: dict[str, Any]
+) -> list[Checkpoint] | int:
+    """Return the checkpoints that are to run, or the exit code if there is no run."""
+    from truthound.cli import _files
+    from truthound.cli._run import problems_of, refuse_rows_file, with_options
+
     if not checkpoints:
         stderr("truthound: nothing is selected")
         return Exit.NOTHING_SELECTED
     _files.refuse_unwritable(given["output"])
-    refuse_rows_file(checkpoints, file)
+    refuse_rows_file(checkpoints, given["failed_rows"])
     checkpoints = [with_options(checkpoint, given) for checkpoint in checkpoints]
     if problems := problems_of(checkpoints):
         stderr("\n".join(problems))
@@ -178,18 +190,15 @@ def run(checkpoints: list[Checkpoint], **given: Any) -> int:
     if given["explain"]:
         _files.write("\n\n".join(c.explain() for c in checkpoints), given["output"])
         return Exit.PASSED
-    results = asyncio.run(run_all(checkpoints, quiet=quiet))
-    _deliver(checkpoints, results, given)
-    if file is not None:
-        write_failing(checkpoints[0], results[0], file, quiet=quiet)
-    return code_of(results, given["fail_on"])
+    return checkpoints
 
 
-def _deliver(
+def deliver(
     checkpoints: list[Checkpoint],
     results: list[CheckpointResult],
     given: dict[str, Any],
 ) -> None:
+    """Print results, or write them to a file."""
     from truthound.cli import _files
     from truthound.cli._results import profiles_of, render, suffix_format
     from truthound.cli._run import in_thread

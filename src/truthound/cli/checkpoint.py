@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from truthound.cli import _options
 from truthound.cli._boundary import Exit, printable, stdout
 from truthound.cli._lazy import LazyGroup
-from truthound.cli.check import running
 
 if TYPE_CHECKING:
     from truthound.checkpoint import Checkpoint
@@ -22,26 +21,12 @@ if TYPE_CHECKING:
     commands_at={
         "init": ("init:init", "Write a configuration for the data at hand."),
         "list": ("checkpoint:list_", "List the checkpoints of a configuration."),
-        "run": ("checkpoint:run", "Run checkpoints of a configuration."),
+        "run": ("run:run", "Run configured checkpoints, with their actions."),
         "validate": ("validate:validate", "Look for faults in a configuration."),
     },
 )
 def checkpoint() -> None:
     """Work with the checkpoints of a configuration."""
-
-
-@click.command("run", short_help="Run checkpoints of a configuration.")
-@click.argument("which", nargs=-1)
-@_options.configuration
-@running
-def run(which: tuple[str, ...], config: str | None, **given: Any) -> int:
-    """Run checkpoints of a configuration: all, or those that are selected.
-
-    WHICH is a name, a pattern or tag:KEY=VALUE.
-    """
-    from truthound.cli import check
-
-    return check.run(check.chosen(config, which), **given)
 
 
 @click.command("list", short_help="List the checkpoints of a configuration.")

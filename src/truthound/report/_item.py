@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ class Item:
         source: the data.
         error: why it could not be completed, or which checks could not be evaluated.
         duration_ms: how long it took.
+        actions: how the actions ended, as plain values.
     """
 
     title: str
@@ -28,6 +29,19 @@ class Item:
     source: str = ""
     error: str | None = None
     duration_ms: float = 0.0
+    actions: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to know beside the checks."""
+        notes = list(self.run.warnings if self.run else ())
+        for action in self.actions:
+            if action["status"] in ("error", "failure"):
+                said = action["error"] or action["message"] or action["status"]
+                notes.append(f"action {action['action_name']}: {said}")
+        if self.run is not None and self.error and not self.errors:
+            notes.append(self.error)
+        return notes
 
     @property
     def issues(self) -> list[CheckResult]:
@@ -46,11 +60,6 @@ class Item:
             return []
         worse = {id(check) for check in (*self.issues, *self.errors)}
         return [check for check in self.run.checks if id(check) not in worse]
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What there is to know about the reading."""
-        return self.run.warnings if self.run else ()
 
 
 def items_of(results: Any) -> list[Item]:
@@ -91,4 +100,9 @@ def _of_result(result: Any) -> Item:
         source=result.data_asset,
         error=result.error,
         duration_ms=result.duration_ms,
+        actions=[
+            ended.to_dict()
+            for ended in getattr(result, "action_results", ())
+            if hasattr(ended, "action_name")
+        ],
     )

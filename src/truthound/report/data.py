@@ -41,5 +41,6 @@ def _run(item: Item) -> dict[str, Any]:
         "source": item.source,
         "error": item.error,
         "duration_ms": item.duration_ms,
+        "actions": list(item.actions),
         "validation_run": item.run.to_dict() if item.run else None,
     }

@@ -153,8 +153,8 @@ def _item(item: Item, heading: str, profile: Profile | None) -> str:
         parts.append(f'<article class="error"><p>{error}</p></article>')
     parts += [_failure(check) for check in item.issues]
     parts += [_error(check) for check in item.errors]
-    if item.warnings:
-        notes = "".join(f"<li>{text(warning)}</li>" for warning in item.warnings)
+    if item.notes:
+        notes = "".join(f"<li>{text(note)}</li>" for note in item.notes)
         parts.append(f"<p>Notes</p><ul>{notes}</ul>")
     if item.passed:
         rows = [

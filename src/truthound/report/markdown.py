@@ -47,7 +47,7 @@ def render_markdown(items: Sequence[Item]) -> str:
                 ("check", "could not be evaluated"),
                 ((check.name, check.error or "") for check in item.errors),
             )
-        lines += [f"- note: {escaped(warning)}" for warning in item.warnings]
+        lines += [f"- note: {escaped(note)}" for note in item.notes]
         lines += [f"- {plural(len(item.passed), 'check')} passed", ""]
     if len(items) > 1:
         lines.append(f"{plural(len(items), 'run')}: {totals(items)}")

@@ -89,12 +89,12 @@ def _item(console: Console, item: Item, verbose: bool) -> None:
         return
     for check in item.issues:
         _failure(console, check)
-    if item.issues and (item.errors or item.warnings or item.passed):
+    if item.issues and (item.errors or item.notes or item.passed):
         console.print()
     for check in item.errors:
         _line(console, check, "error", f"could not be evaluated: {check.error}")
-    for warning in item.warnings:
-        console.print(Padding(Text(f"note: {safe(warning)}", "yellow"), (0, 0, 0, 2)))
+    for note in item.notes:
+        console.print(Padding(Text(f"note: {safe(note)}", "yellow"), (0, 0, 0, 2)))
     passed = item.passed
     if verbose:
         for check in passed:

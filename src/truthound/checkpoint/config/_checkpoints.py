@@ -7,8 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from truthound.checkpoint._running.circles import check_circles, upstream_of
+from truthound.checkpoint.async_checkpoint import (
+    AsyncCheckpoint,
+    AsyncCheckpointConfig,
+)
 from truthound.checkpoint.checkpoint import Checkpoint
 from truthound.checkpoint.config._document import Node, Problems
+from truthound.checkpoint.config._parts import Parts
 from truthound.checkpoint.config._types import hints, mismatch, shown
 from truthound.checkpoint.config._validators import Reader
 from truthound.checkpoint.model import CheckpointConfig
@@ -16,8 +22,15 @@ from truthound.errors import ConfigurationError, did_you_mean
 from truthound.secrets import Reference, references, refers, resolved
 from truthound.store import Baselines
 
-_OPTIONS = tuple(f.name for f in dataclasses.fields(CheckpointConfig))
-_LATER = ("actions", "triggers")
+_PARTS = ("actions", "triggers")
+# What the actions of an asynchronous checkpoint are executed with, and no callbacks.
+_ASYNC = (
+    "execution_strategy",
+    "max_concurrent_actions",
+    "action_timeout",
+    "cancel_on_first_error",
+)
+_OPTIONS = (*(f.name for f in dataclasses.fields(CheckpointConfig)), *_ASYNC)
 # Read when the file is: a checkpoint is chosen by them, and results show them.
 _SHOWN = ("name", "tags", "metadata", "run_name_template")
 
@@ -78,7 +91,28 @@ def _listed(
         first.setdefault(name, entry.place)
         if checkpoint is not None:
             found.append(checkpoint)
+    if not len(problems):
+        _check_upstream(found, first, problems)
     return found
+
+
+def _check_upstream(
+    checkpoints: list[Checkpoint], places: dict[str, Node], problems: Problems
+) -> None:
+    """Note checkpoints that run after one that there is not, or in a circle."""
+    after = {c.name: list(upstream_of(c)) for c in checkpoints}
+    for name, upstream in after.items():
+        for other in upstream:
+            if other not in after:
+                problems.add(
+                    places[name],
+                    f"{name}: it runs after a checkpoint {other!r}, which there is not"
+                    f"{did_you_mean(other, after)}",
+                )
+    try:
+        check_circles(after)
+    except ConfigurationError as error:
+        problems.add(places[next(iter(after))], str(error))
 
 
 class _Entry:
@@ -98,7 +132,8 @@ class _Entry:
         self.folder = folder
         self.baselines = baselines
         self.reader = Reader(problems, folder)
-        self.types = dict(hints(CheckpointConfig))
+        self.parts = Parts(problems, folder)
+        self.types = dict(hints(AsyncCheckpointConfig))
         for option in ("id_columns", "redact"):  # one may stand for itself
             self.types[option] = str | self.types[option]
         named = node.get("name")
@@ -118,12 +153,13 @@ class _Entry:
             )
             return None
         config: dict[str, Any] = {"name": self.name}
+        made_of: dict[str, Any] = {}
         for key, value in self.node.entries:
-            if key.text in _LATER:
-                self._later(key, value)
+            if key.text in _PARTS:
+                made_of[key.text] = self.parts.listed(key, value)
             elif key.text not in _OPTIONS:
-                hint = did_you_mean(key.text, [*_OPTIONS, *_LATER])
-                listing = f"; a checkpoint knows {', '.join(_OPTIONS)}"
+                hint = did_you_mean(key.text, [*_OPTIONS, *_PARTS])
+                listing = f"; a checkpoint knows {', '.join([*_OPTIONS, *_PARTS])}"
                 problems.add(key, f"unknown key {key.text!r}{hint or listing}")
             else:
                 config[key.text] = self._value(key, value)
@@ -132,9 +168,11 @@ class _Entry:
         self._unused_options()
         if len(problems) > before:
             return None
+        is_async = any(option in config for option in _ASYNC)
+        kind = AsyncCheckpoint if is_async else Checkpoint
         try:
-            made = Checkpoint(
-                config=CheckpointConfig(**config), baselines=self.baselines
+            made = kind(
+                config=kind.config_class(**config), baselines=self.baselines, **made_of
             )
         except ConfigurationError as error:
             problems.add(self.place, f"{self.name}: {error}")
@@ -169,7 +207,7 @@ class _Entry:
                         "${NAME} stands for no value of this option"
                     )
                 # One at a time, so that each option out of range is found.
-                CheckpointConfig(**{key.text: value})
+                AsyncCheckpointConfig(**{key.text: value})
             except ConfigurationError as error:
                 wrong = str(error)
         if wrong:
@@ -257,14 +295,6 @@ class _Entry:
 
     def _read_options(self, key: Node, node: Node) -> Any:
         return self.reader.read_options(node)
-
-    def _later(self, key: Node, value: Node) -> None:
-        if value.items or value.entries or value.scalar not in (None, ""):
-            self.problems.add(
-                key,
-                f"{key.text} are not part of this release; "
-                f"act on the result that run() returns",
-            )
 
     def _places(self, node: Node | None = None) -> dict[str, str]:
         """Return where each ``${NAME}`` is written."""

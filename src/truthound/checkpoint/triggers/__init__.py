@@ -1,0 +1,80 @@
+"""When checkpoints run: by the clock, by files, by events, after others."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from truthound.checkpoint.triggers.base import (
+        BaseTrigger as BaseTrigger,
+    )
+    from truthound.checkpoint.triggers.base import (
+        TriggerConfig as TriggerConfig,
+    )
+    from truthound.checkpoint.triggers.base import (
+        TriggerResult as TriggerResult,
+    )
+    from truthound.checkpoint.triggers.base import (
+        TriggerStatus as TriggerStatus,
+    )
+    from truthound.checkpoint.triggers.cron import CronConfig as CronConfig
+    from truthound.checkpoint.triggers.cron import CronTrigger as CronTrigger
+    from truthound.checkpoint.triggers.event import EventConfig as EventConfig
+    from truthound.checkpoint.triggers.event import EventTrigger as EventTrigger
+    from truthound.checkpoint.triggers.file_watch import (
+        FileWatchConfig as FileWatchConfig,
+    )
+    from truthound.checkpoint.triggers.file_watch import (
+        FileWatchTrigger as FileWatchTrigger,
+    )
+    from truthound.checkpoint.triggers.schedule import (
+        ScheduleConfig as ScheduleConfig,
+    )
+    from truthound.checkpoint.triggers.schedule import (
+        ScheduleTrigger as ScheduleTrigger,
+    )
+    from truthound.checkpoint.triggers.upstream import (
+        UpstreamConfig as UpstreamConfig,
+    )
+    from truthound.checkpoint.triggers.upstream import (
+        UpstreamTrigger as UpstreamTrigger,
+    )
+
+_HOMES = {
+    "BaseTrigger": "base",
+    "CronConfig": "cron",
+    "CronTrigger": "cron",
+    "EventConfig": "event",
+    "EventTrigger": "event",
+    "FileWatchConfig": "file_watch",
+    "FileWatchTrigger": "file_watch",
+    "ScheduleConfig": "schedule",
+    "ScheduleTrigger": "schedule",
+    "TriggerConfig": "base",
+    "TriggerResult": "base",
+    "TriggerStatus": "base",
+    "UpstreamConfig": "upstream",
+    "UpstreamTrigger": "upstream",
+}
+# By the word of a configuration file.
+TYPES = {
+    "cron": "CronTrigger",
+    "event": "EventTrigger",
+    "file_watch": "FileWatchTrigger",
+    "schedule": "ScheduleTrigger",
+    "upstream": "UpstreamTrigger",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

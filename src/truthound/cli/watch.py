@@ -1,0 +1,152 @@
+"""``truthound watch``: the triggers of configured checkpoints, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truthound._words import plural
+from truthound.cli import _options
+from truthound.cli._boundary import Exit, is_terminal, printable, stderr, stdout
+from truthound.cli.check import chosen
+
+if TYPE_CHECKING:
+    from truthound.checkpoint import Checkpoint, CheckpointResult
+
+SIGNS = {"success": "✔", "warning": "!", "failure": "✘", "error": "✘"}
+COLOURS = {"success": "32", "warning": "33", "failure": "31", "error": "31"}
+ISSUES = 3  # that are shown of a run
+
+
+@click.command(short_help="Run checkpoints when their triggers say so.")
+@click.argument("which", nargs=-1)
+@_options.configuration
+@click.option(
+    "--max-concurrent",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many run at once.",
+)
+@click.option(
+    "--grace",
+    metavar="S",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds that runs have to end after Ctrl-C or SIGTERM.",
+)
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(("lines", "jsonl")),
+    default="lines",
+    show_default=True,
+    help="How each result looks.",
+)
+@_options.talking
+def watch(
+    which: tuple[str, ...],
+    config: str | None,
+    max_concurrent: int,
+    grace: float,
+    form: str,
+    **given: Any,
+) -> int:
+    """Run checkpoints when their triggers say so, until Ctrl-C.
+
+    WHICH is a name, a pattern or tag:KEY=VALUE. Each result is printed as soon as it is
+    there, and its actions are executed. Ctrl-C lets those end that run; a second one
+    cuts them off.
+    """
+    import asyncio
+
+    from truthound.checkpoint import AsyncCheckpointRunner
+    from truthound.cli._run import problems_of
+
+    checkpoints = chosen(config, which)
+    triggered = [checkpoint for checkpoint in checkpoints if checkpoint.triggers]
+    if not triggered:
+        stderr("truthound: no checkpoint that is selected has a trigger")
+        return Exit.NOTHING_SELECTED
+    waiting = [
+        problem for problem in problems_of(triggered) if "there is no" in problem
+    ]
+    if problems := [p for p in problems_of(triggered) if p not in waiting]:
+        stderr("\n".join(problems))
+        return Exit.USAGE
+
+    async def told(result: CheckpointResult) -> None:
+        if not _print(result, form, given["quiet"]):
+            await runner.stop_async()  # nobody reads any more
+
+    runner = AsyncCheckpointRunner(
+        max_concurrent_checkpoints=max_concurrent,
+        graceful_shutdown_timeout=grace,
+        # Somebody looks at it: runs that end as error are no reason to go.
+        max_consecutive_failures=sys.maxsize,
+        result_queue_size=None,
+        result_callback=told,
+        error_callback=lambda error: stderr(f"truthound: {error}"),
+    )
+    for checkpoint in triggered:
+        runner.add_checkpoint(checkpoint)
+    if not given["quiet"]:
+        for problem in waiting:
+            stderr(f"{problem} yet")
+        stderr(f"watching {_names(triggered)}; Ctrl-C ends it")
+    came = asyncio.run(runner.serve_async())
+    if not given["quiet"]:
+        stderr(f"stopped after {_told(runner.get_stats())}")
+    return Exit.PASSED if came is None else 128 + came
+
+
+def _names(checkpoints: list[Checkpoint]) -> str:
+    names = ", ".join(checkpoint.name for checkpoint in checkpoints[:5])
+    more = len(checkpoints) - 5
+    return names + (f" and {plural(more, 'other')}" if more > 0 else "")
+
+
+def _told(stats: dict[str, Any]) -> str:
+    text = plural(stats["delivered_results"], "run")
+    by_status = ", ".join(f"{n} {status}" for status, n in stats["by_status"].items())
+    return f"{text}: {by_status}" if by_status else text
+
+
+def _print(result: CheckpointResult, form: str, quiet: bool) -> bool:
+    """Print a result; False: nobody reads."""
+    if form == "jsonl":
+        return stdout(json.dumps(result.to_dict(), ensure_ascii=False))
+    if quiet and result.success:
+        return True
+    status = str(result.status)
+    sign = SIGNS.get(status, "?")
+    if is_terminal(sys.stdout) and not _no_colour():
+        sign = f"\x1b[{COLOURS.get(status, '0')}m{sign}\x1b[0m"
+    moment = f"{result.run_time.astimezone():%H:%M:%S}"
+    lines = [f"{moment} {sign} {printable(_summary(result))}"]
+    run = result.validation_run
+    issues = run.issues[:ISSUES] if run is not None else ()
+    lines += [f"           {printable(f'{i.name}: {i.message}')}" for i in issues]
+    return stdout("\n".join(lines))
+
+
+def _summary(result: CheckpointResult) -> str:
+    from truthound.checkpoint.config import shown_path
+
+    file = result.metadata.get("file")
+    if not isinstance(file, str):
+        return result.summary()
+    return f"{result.summary()} · {shown_path(Path(file))}"
+
+
+def _no_colour() -> bool:
+    import os
+
+    return bool(os.environ.get("NO_COLOR"))

@@ -1,0 +1,171 @@
+"""The journal: every run's states, written down as they change.
+
+A run is accepted, then running, and in the end finished, failed, interrupted or
+cancelled. A journal that outlives the process lets the next one see what was under way.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+KEPT = 1_000  # ended runs that a MemoryJournal remembers
+
+
+class RunState(StrEnum):
+    """Where a run is."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether a run stays in it."""
+        return self not in (RunState.ACCEPTED, RunState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run, as a journal knows it.
+
+    Attributes:
+        run_id: unique to the run.
+        checkpoint: whose run it is.
+        state: where it is.
+        owner: the process that runs it.
+        attempt: how often it was begun, from 1.
+        accepted_at: when somebody asked for it, aware, in UTC.
+        began_at: when it began.
+        ended_at: when it ended.
+        trigger: what started it; None: a call.
+        context: what it was started with.
+    """
+
+    run_id: str
+    checkpoint: str
+    state: RunState
+    owner: str
+    attempt: int = 1
+    accepted_at: datetime
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    trigger: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Journal(Protocol):
+    """Where a runner writes the states of its runs.
+
+    ``accept`` and ``end`` are waited for; ``begin`` is not. A change applies only to a
+    run that this owner has, in this attempt, and that has not ended.
+    """
+
+    async def accept(self, records: Sequence[RunRecord]) -> None:
+        """Write down accepted runs, all or none."""
+        ...
+
+    def begin(self, run_id: str, attempt: int, owner: str, at: datetime) -> None:
+        """Write down that a run has begun, soon."""
+        ...
+
+    async def end(
+        self,
+        run_id: str,
+        attempt: int,
+        owner: str,
+        state: RunState,
+        at: datetime,
+        document: Callable[[], dict[str, Any]],
+    ) -> bool:
+        """Write down how a run ended, with its result; False: it was not ours.
+
+        Args:
+            run_id: which run.
+            attempt: as it was accepted.
+            owner: as it was accepted.
+            state: an end.
+            at: when.
+            document: returns the result as plain values, if it is to be kept.
+        """
+        ...
+
+
+class MemoryJournal:
+    """A journal that ends with the process: what runs, and the last runs that ended.
+
+    Args:
+        kept: how many of these.
+    """
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.kept = kept
+        # By id: what was accepted, when it began, where it ended and when.
+        self._active: dict[str, _Entry] = {}
+        self._ended: OrderedDict[str, _Entry] = OrderedDict()
+
+    async def accept(self, records: Sequence[RunRecord]) -> None:
+        """Write down accepted runs."""
+        for record in records:
+            self._active[record.run_id] = _Entry(record)
+
+    def begin(self, run_id: str, attempt: int, owner: str, at: datetime) -> None:
+        """Write down that a run has begun."""
+        entry = self._mine(run_id, attempt, owner)
+        if entry is not None:
+            entry.state, entry.began_at = RunState.RUNNING, at
+
+    async def end(
+        self,
+        run_id: str,
+        attempt: int,
+        owner: str,
+        state: RunState,
+        at: datetime,
+        document: Callable[[], dict[str, Any]],
+    ) -> bool:
+        """Write down how a run ended; results are not kept."""
+        entry = self._mine(run_id, attempt, owner)
+        if entry is None:
+            return False
+        del self._active[run_id]
+        entry.state, entry.ended_at = state, at
+        self._ended[run_id] = entry
+        if len(self._ended) > self.kept:
+            self._ended.popitem(last=False)
+        return True
+
+    def runs(self) -> list[RunRecord]:
+        """Return what is known, in the order of its end or acceptance."""
+        entries = [*self._ended.values(), *self._active.values()]
+        return [
+            replace(e.record, state=e.state, began_at=e.began_at, ended_at=e.ended_at)
+            for e in entries
+        ]
+
+    def _mine(self, run_id: str, attempt: int, owner: str) -> _Entry | None:
+        entry = self._active.get(run_id)
+        if entry is None:
+            return None
+        record = entry.record
+        is_mine = record.attempt == attempt and record.owner == owner
+        return entry if is_mine else None
+
+
+class _Entry:
+    """A run in memory: made once, and changed after that."""
+
+    __slots__ = ("began_at", "ended_at", "record", "state")
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+        self.state = record.state
+        self.began_at: datetime | None = None
+        self.ended_at: datetime | None = None
