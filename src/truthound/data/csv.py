@@ -242,12 +242,14 @@ class DelimitedFiles:
         They are cut from the first bytes: to ask the scan for its first rows costs
         as much as to parse megabytes.
         """
-        rows: list[Any] = []
-        for origin in self.origins[:SAMPLED_FILES]:
-            first = origin.head()
-            rows.append(first if len(first) < HEAD else _whole_lines(first))
-        if not all(row.count(b"\n") > self._header.lines + 10 for row in rows):
-            rows = [origin.reads for origin in self.origins]
+        heads = [origin.head() for origin in self.origins[:SAMPLED_FILES]]
+        rows: list[Any] = [h if len(h) < HEAD else _whole_lines(h) for h in heads]
+        enough = self._header.lines + 10
+        if any(
+            len(head) >= HEAD and row.count(b"\n") <= enough
+            for head, row in zip(heads, rows, strict=True)
+        ):  # read by address: to guess types, Polars maps what is given by its path
+            rows = [origin.unmapped().reads for origin in self.origins]
         guess = self._scan(None, rows, infer_schema_length=GUESSED).collect_schema()
         if self.options.has_header:
             theirs = zip(self.names, guess.names(), strict=False)

@@ -95,7 +95,8 @@ class Origin:
 
         Polars maps a Parquet, Arrow or NDJSON file that is given by its path into
         memory, and the process dies when somebody cuts the file meanwhile; by its
-        address it is read. (CSV is read anyhow, and by address it would be copied.)
+        address it is read. (CSV is mapped only where types are guessed; its rows are
+        read anyhow, and by address they would be copied.)
         """
         if self.path is None or isinstance(self.reads, bytes):
             return self
