@@ -21,6 +21,7 @@ COMMANDS = {
     "check": ("check:check", "Check data and say what does not hold."),
     "checkpoint": ("checkpoint:checkpoint", "Work with configured checkpoints."),
     "init": ("init:init", "Write a configuration for the data at hand."),
+    "pipeline": ("pipeline:pipeline", "Run the pipelines of sites."),
     "profile": ("profile:profile", "Describe the columns of data."),
     "run": ("run:run", "Run configured checkpoints, with their actions."),
     "schema": ("schema:schema", "Write the columns of data as a schema file."),

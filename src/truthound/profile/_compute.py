@@ -13,6 +13,7 @@ from truthound.data import (
     Column,
     Metric,
     ReadOptions,
+    RetypedError,
     Table,
     open_source,
     samples,
@@ -55,12 +56,8 @@ def profile(
         (1, 4.0, 9.0)
     """
     table = open_source(data, ReadOptions.of(read_options))
-    chosen = list(table.schema.values())
-    if columns is not None:
-        chosen = table.schema.select(columns)
     shown = Examples.of(redact=redact)
-    names = frozenset(column.name for column in chosen)
-    table.prepare(names, names)
+    chosen = _prepared(table, columns)
     asked = {column.name: _metrics(column, top) for column in chosen}
     found = _ask(table, [ROWS, *(m for some in asked.values() for m in some.values())])
     rows = found[ROWS]
@@ -91,6 +88,21 @@ def profile(
         ],
         warnings=[*table.warnings, *shown.unmet(table.schema)],
     )
+
+
+def _prepared(table: Table, columns: str | Sequence[str] | None) -> list[Column]:
+    while True:
+        chosen = list(table.schema.values())
+        if columns is not None:
+            chosen = table.schema.select(columns)
+        names = frozenset(column.name for column in chosen)
+        try:
+            table.prepare(names, names)
+        except RetypedError:
+            # A text file has other types than its first rows made believe; each time
+            # a column loses a type, so this comes to an end.
+            continue
+        return chosen
 
 
 def _bins(name: str, edges: Sequence[float]) -> Metric:

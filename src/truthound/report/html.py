@@ -89,9 +89,16 @@ def profile_page(profile: Profile) -> str:
     return page(profile.source, [head, _table(heads, rows), _pictures(profile)])
 
 
-def page(title: str, body: Iterable[str]) -> str:
-    """Return a whole page around its body."""
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+def page(title: str, body: Iterable[str], style: str = "") -> str:
+    """Return a whole page around its body.
+
+    Args:
+        title: of the page, as text.
+        body: its parts, as markup.
+        style: rules beside those of all pages.
+    """
+    style = _STYLE + style
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'"
     return (
         "<!doctype html>\n"
@@ -99,7 +106,7 @@ def page(title: str, body: Iterable[str]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{text(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + f"\n<footer>truthound {__version__}</footer>\n</body>\n</html>\n"
     )

@@ -106,7 +106,7 @@ class Problems:
 
     def place(self, node: Node) -> str:
         """Return a place for a message: ``file:line:column``."""
-        return f"{self.file}:{node.line}:{node.column}"
+        return _place(self.file, node.line, node.column)
 
     def __len__(self) -> int:
         return len(self._found)
@@ -115,7 +115,7 @@ class Problems:
     def lines(self) -> list[str]:
         """One line for each problem, in the order of the file."""
         return [
-            f"{self.file}:{line}:{column}: {text}"
+            f"{_place(self.file, line, column)}: {text}"
             for line, column, text in sorted(dict.fromkeys(self._found))
         ]
 
@@ -127,6 +127,11 @@ class Problems:
         """
         if self._found:
             raise ConfigurationFileError(self.lines)
+
+
+def _place(file: str, line: int, column: int) -> str:
+    # What was given as a mapping has no lines.
+    return f"{file}:{line}:{column}" if line else file
 
 
 def read(path: Path, problems: Problems) -> Node | None:
@@ -154,7 +159,7 @@ def read(path: Path, problems: Problems) -> Node | None:
         return None
     if path.suffix.lower() == ".json":
         return _json(text, problems)
-    return _yaml(text, problems)
+    return read_yaml(text, problems)
 
 
 def _json(text: str, problems: Problems) -> Node | None:
@@ -171,14 +176,15 @@ def _json(text: str, problems: Problems) -> Node | None:
     def joined(pair: re.Match[str]) -> str:
         return str(json.loads(f'"{pair[0]}"'))
 
-    return _yaml(_ESCAPED_PAIR.sub(joined, text.replace("\t", " ")), problems)
+    return read_yaml(_ESCAPED_PAIR.sub(joined, text.replace("\t", " ")), problems)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _yaml(text: str, problems: Problems) -> Node | None:
+def read_yaml(text: str, problems: Problems) -> Node | None:
+    """Read YAML; None if it has nothing in it or nothing can be made of it."""
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -16,7 +16,7 @@ from truthound.errors import ConfigurationError, did_you_mean
 from truthound.secrets import Secret, references, refers, resolved
 
 # Options that are paths: relative ones begin at the folder of the file.
-_PATHS = {"store_path", "site_path", "working_directory", "paths"}
+_PATHS = {"store_path", "site_path", "working_directory", "paths", "config_path"}
 _HOMES: dict[str, Any] = {"actions": actions, "triggers": triggers}
 
 

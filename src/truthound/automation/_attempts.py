@@ -1,0 +1,325 @@
+"""From a site to its processes: what is started, and whether to try again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import random
+import shlex
+import signal
+import sys
+
+from truthound._clock import SYSTEM_CLOCK, Clock
+from truthound.async_core._policy import RetryPolicy
+from truthound.automation._child import Child, Ended
+from truthound.automation._logs import Log, headline
+from truthound.automation._site_config import Site
+from truthound.automation._spawner import Spawner
+from truthound.automation._task import VARIABLE, task_of
+from truthound.automation.config import PipelineConfig, variables
+from truthound.automation.results import Attempt, Outcome, SiteResult
+from truthound.errors import ConfigurationError
+from truthound.secrets import hidden, references, resolved
+
+MODULE = "truthound.automation.site"
+FLAGS = ("--schema-matrix", "--emit-status")
+NAME = "TRUTHOUND_SITE"  # tells any command the site's name
+# Exit codes of the default command.
+UNHEALTHY, INCOMPLETE = 1, 3
+_MEANINGS = {
+    UNHEALTHY: "its data is not as it should be",
+    2: "its configuration is wrong",
+    INCOMPLETE: "it could not be completed",
+}
+_AGAIN: frozenset[int | str] = frozenset({INCOMPLETE, "signal", "timeout"})
+# A program that is not there will not be there in a second.
+_FINAL = {errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.E2BIG, errno.ENOTDIR}
+LONGEST_PAUSE = 60.0  # seconds
+
+
+class _Linear(RetryPolicy):
+    """Waits once, twice, three times as long."""
+
+    def get_backoff_delay(self, attempt: int) -> float:
+        return self.backoff_factor * (attempt + 1)
+
+
+def policy_of(config: PipelineConfig, attempts: int) -> RetryPolicy:
+    """Return when to make which attempt of a site."""
+    kind = _Linear if config.retry_backoff == "linear" else RetryPolicy
+    return kind(
+        max_retries=attempts - 1,
+        backoff_factor=config.retry_delay,
+        backoff_base=1.0 if config.retry_backoff == "fixed" else 2.0,
+        max_delay=LONGEST_PAUSE,
+        random=random.random,
+    )
+
+
+class SiteRun:
+    """One site's way through a run: its attempts, one after the other.
+
+    Args:
+        name: the site.
+        config: how it is run.
+        spawner: starts its processes.
+        clock: tells the time; for tests.
+
+    Attributes:
+        attempts: those that have ended.
+        waits: whether it is between two of them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: PipelineConfig,
+        spawner: Spawner,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.name = name
+        self.attempts: list[Attempt] = []
+        self._config = config
+        self._spawner = spawner
+        self._clock = clock
+        self._site = Site(name)
+        self._is_started = False
+        self.waits = False
+        self._outcome: Outcome = "interrupted"
+        self._error: str | None = None
+        self._log = Log(None, name)
+        self._began = clock.monotonic()
+
+    def child(self) -> Child | None:
+        """Return the process of the next attempt; None if there can be none."""
+        try:
+            self._site = self._config.site(self.name)
+            child = self._child()
+        except ConfigurationError as error:
+            self._outcome, self._error = "incomplete", str(error)
+            return None
+        self._is_started = True
+        self.waits = False
+        self._started_at = self._clock.now()
+        self._began = self._clock.monotonic()
+        return child
+
+    @property
+    def number(self) -> int:
+        """The number of the attempt under way."""
+        return len(self.attempts) + 1
+
+    @property
+    def seconds(self) -> float:
+        """How long the attempt under way has lasted."""
+        return self._clock.monotonic() - self._began
+
+    def ended(self, ended: Ended) -> float | None:
+        """Note how a process ended; return the pause before the next, None for none."""
+        code = ended.code
+        said = _MEANINGS.get(code or 0) if self._is_default() else None
+        words = {
+            "exit": f"{said} (exit code {code})" if said else f"exit code {code}",
+            "signal": f"killed by {_signal_name(ended.signal)}",
+            "timeout": f"not finished after {self._limit():g} s",
+            "stopped": "interrupted",
+            "lost": "its process was lost",
+        }
+        error = None if ended.by == "exit" and not code else words[ended.by]
+        self._note(ended, error)
+        if ended.by == "stopped":
+            self._outcome, self._error = "interrupted", error
+            return None
+        self._error = error
+        if error is None:
+            self._outcome = "success"
+            return None
+        incomplete = ended.by != "exit" or (self._is_default() and code != UNHEALTHY)
+        self._outcome = "incomplete" if incomplete else "failure"
+        return self._pause() if self._is_worth_trying(ended) else None
+
+    def not_started(self, error: OSError) -> float | None:
+        """Note that there was no process; return the pause before the next try."""
+        reason = error.strerror or str(error)
+        what = f" ({error.filename})" if error.filename else ""
+        self._outcome, self._error = "incomplete", f"not started: {reason}{what}"
+        self._note(Ended(by="lost"), self._error)
+        return None if error.errno in _FINAL else self._pause()
+
+    def result(self) -> SiteResult:
+        """Return what became of the site, so far."""
+        self._log.close()
+        error = self._error
+        if self._outcome == "interrupted":
+            error = "interrupted" if self._is_started else "interrupted before it began"
+        return SiteResult(
+            site=self.name,
+            outcome=self._outcome,
+            attempts=tuple(self.attempts),
+            error=error,
+            log=None if self._log.path is None else str(self._log.path),
+        )
+
+    def _note(self, ended: Ended, error: str | None) -> None:
+        known = [name for value in self._variables() for name in references(value)]
+        self.attempts.append(
+            Attempt(
+                number=len(self.attempts) + 1,
+                started_at=self._started_at,
+                seconds=self._clock.monotonic() - self._began,
+                exit_code=ended.code,
+                signal=_signal_name(ended.signal),
+                error=error,
+                output=hidden(ended.output, known),
+                peak_memory=ended.peak,
+            )
+        )
+
+    def _variables(self) -> list[str]:
+        command = self._config.command or ()
+        common = self._config.environment.values()
+        return [*command, *common, *self._site.environment.values()]
+
+    def _is_default(self) -> bool:
+        return self._config.command is None
+
+    def _is_worth_trying(self, ended: Ended) -> bool:
+        again = self._config.retry_on
+        if again is None and not self._is_default():
+            return True
+        again = _AGAIN if again is None else again
+        if ended.by == "exit":
+            return ended.code in again
+        # A process that was lost may well have been killed.
+        return ("timeout" if ended.by == "timeout" else "signal") in again
+
+    def _pause(self) -> float | None:
+        number = len(self.attempts) - 1
+        pause = policy_of(self._config, self._most()).wait(number, 0.0)
+        self.waits = pause is not None
+        return pause
+
+    def _most(self) -> int:
+        own = self._site.retry_count
+        return self._config.retry_count if own is None else own
+
+    def _limit(self) -> float:
+        own = self._site.timeout
+        return self._config.timeout if own is None else own
+
+    def _child(self) -> Child:
+        config, site = self._config, self._site
+        env = {
+            **variables(config.environment),
+            **variables(site.environment),
+            NAME: site.name,
+        }
+        for name, value in env.items():
+            if "\0" in value or "=" in name or not name:
+                raise ConfigurationError(f"environment: {name!r} cannot be passed")
+        content = b""
+        if config.command is None:
+            env[VARIABLE] = "-"
+            content = task_of(config, site).encode()
+            arguments = [f"--site={site.name}", *FLAGS]
+            is_warm = config.isolation == "warm"
+            argv = arguments if is_warm else [sys.executable, "-m", MODULE, *arguments]
+        else:
+            argv = _filled(config.command, site.name)
+        return Child(
+            self._spawner,
+            argv,
+            env,
+            stdin=content,
+            seconds=self._limit(),
+            grace=config.grace,
+            begin=self._begin_log,
+            sink=lambda piece: self._log.write(piece),
+            clock=self._clock,
+        )
+
+    def _begin_log(self) -> None:
+        if self._config.log_directory is None:
+            return
+        if not self.attempts:
+            self._log = Log(self._config.log_directory, self.name)
+            self._log.open()
+        now = self._clock.now().strftime("%Y-%m-%d %H:%M:%S UTC")
+        self._log.write(headline(self.number, self._most(), now))
+
+
+def _filled(command: tuple[str, ...], site: str) -> list[str]:
+    """Return a command with the name of a site in it.
+
+    Raises:
+        ConfigurationError: the program would take the name for an option.
+    """
+    words = []
+    options_end = False
+    for word in command:
+        filled = resolved(word).replace("{site}", site)
+        is_option = filled.startswith("-") and word.startswith("{site}")
+        if is_option and not options_end:
+            given = shlex.join([word])
+            raise ConfigurationError(
+                f"the site {site!r} would be taken for an option; write --name={word} "
+                f"or put -- before {given} in command"
+            )
+        options_end = options_end or word == "--"
+        words.append(filled)
+    return words
+
+
+def _signal_name(number: int | None) -> str | None:
+    if number is None:
+        return None
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def complete_blocking(run: SiteRun, clock: Clock) -> SiteResult:
+    """Make the attempts of one site. Blocks.
+
+    Interrupted (Ctrl-C), its process is ended and the interrupt goes on.
+    """
+    while (child := run.child()) is not None:
+        try:
+            pause = run.ended(child.run_blocking())
+        except OSError as error:
+            pause = run.not_started(error)
+        if pause is None:
+            break
+        clock.sleep(pause)
+    return run.result()
+
+
+async def complete(run: SiteRun, slots: asyncio.Semaphore) -> SiteResult:
+    """Make the attempts of one site, and give back its slot.
+
+    The slot belongs to others while the site waits for its next attempt. If cancelled,
+    its process is ended and the cancellation goes on.
+
+    Args:
+        run: the site.
+        slots: one of them is held already.
+    """
+    has_slot = True
+    try:
+        while (child := run.child()) is not None:
+            try:
+                pause = run.ended(await child.run())
+            except OSError as error:
+                pause = run.not_started(error)
+            if pause is None:
+                break
+            slots.release()
+            has_slot = False
+            await asyncio.sleep(pause)
+            await slots.acquire()
+            has_slot = True
+        return run.result()
+    finally:
+        if has_slot:
+            slots.release()

@@ -1,0 +1,141 @@
+"""``AsyncPipelineExecutor``: many sites at once, each in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from truthound import telemetry
+from truthound._clock import SYSTEM_CLOCK, Clock
+from truthound.async_core._tasks import stop, undisturbed
+from truthound.automation._attempts import SiteRun, complete
+from truthound.automation._child import threaded
+from truthound.automation._names import checked_names
+from truthound.automation._spawner import Spawner
+from truthound.automation._story import Progress, Story
+from truthound.automation.config import PipelineConfig, load_config
+from truthound.automation.results import PipelineRun, SiteResult
+
+__all__ = ["AsyncPipelineExecutor"]
+
+logger: logging.Logger = logging.getLogger("truthound.automation")
+
+
+class AsyncPipelineExecutor:
+    """Runs the pipelines of sites side by side, each in a process of its own.
+
+    A site that could not be completed is tried again, after a pause in which its place
+    belongs to others. What goes wrong at one site stays with it. If a run is
+    cancelled, every process and all that it started are asked to end, and ended after
+    ``grace`` seconds; if it is cancelled again, at once. The same happens when the
+    program itself is killed.
+
+    Args:
+        config: a file, a mapping with its keys (under ``pipeline:`` or flat), or None
+            for the defaults; see :class:`PipelineConfig`.
+        clock: tells the time; for tests.
+
+    Attributes:
+        last_run: the whole story of the run that ended last; None before.
+        story: how far the run under way is; None before there was one.
+
+    Raises:
+        ConfigurationFileError: all that is wrong with the configuration.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any]
+        | PipelineConfig
+        | str
+        | os.PathLike[str]
+        | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.config: PipelineConfig = load_config(config)
+        self.timeout: float = self.config.timeout
+        self.max_concurrent: int = self.config.max_concurrent_sites
+        self.retry_count: int = self.config.retry_count
+        self.last_run: PipelineRun | None = None
+        self.story: Story | None = None
+        self._clock = clock
+
+    async def run_all_async(self, sites: Iterable[str]) -> dict[str, bool]:
+        """Run the pipelines of sites and tell which of them succeeded.
+
+        Args:
+            sites: their names. One that is there twice is run once.
+
+        Returns:
+            A result for each site, in the order given.
+
+        Raises:
+            ConfigurationError: ``sites`` is no list of texts.
+        """
+        return await self.run_with_progress(sites)
+
+    async def run_with_progress(
+        self, sites: Iterable[str], progress: Progress | None = None
+    ) -> dict[str, bool]:
+        """Run the pipelines of sites, and tell of each when it is done.
+
+        Args:
+            sites: their names. One that is there twice is run once.
+            progress: called in the loop with a site, whether it succeeded, how many
+                are done and how many there are. What it raises is logged.
+
+        Returns:
+            A result for each site, in the order given.
+
+        Raises:
+            ConfigurationError: ``sites`` is no list of texts.
+        """
+        names = checked_names(sites)
+        story = self.story = Story(names, self.config, self._clock, progress)
+        spawner = Spawner(
+            self.config.working_directory, warm=self.config.isolation == "warm"
+        )
+        try:
+            async with telemetry.span("pipeline.run", sites=len(names)):
+                await self._run(story, spawner)
+        finally:
+            run = self.last_run = story.close()
+            await undisturbed(threaded(spawner.close))
+        return run.results
+
+    async def _run(self, story: Story, spawner: Spawner) -> None:
+        slots = asyncio.Semaphore(self.max_concurrent)
+        tasks: set[asyncio.Task[None]] = set()
+        loop = asyncio.get_running_loop()
+        try:
+            for name in story.names:
+                await slots.acquire()
+                task = loop.create_task(self._site(name, story, spawner, slots))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            await stop(tasks)
+
+    async def _site(
+        self, name: str, story: Story, spawner: Spawner, slots: asyncio.Semaphore
+    ) -> None:
+        site = SiteRun(name, self.config, spawner, self._clock)
+        story.begin(site)
+        try:
+            async with telemetry.span("pipeline.site", site=name):
+                result = await complete(site, slots)
+        except Exception as error:
+            logger.exception("%s failed", name)
+            result = SiteResult(
+                site=name,
+                outcome="incomplete",
+                attempts=tuple(site.attempts),
+                error=f"unexpected {type(error).__name__}: {error}",
+            )
+        story.end(result)
