@@ -87,6 +87,7 @@ class SiteRun:
         self.waits = False
         self._outcome: Outcome = "interrupted"
         self._error: str | None = None
+        self._child: Child | None = None
         self._log = Log(None, name)
         self._began = clock.monotonic()
 
@@ -94,7 +95,7 @@ class SiteRun:
         """Return the process of the next attempt; None if there can be none."""
         try:
             self._site = self._config.site(self.name)
-            child = self._child()
+            child = self._child = self._made()
         except ConfigurationError as error:
             self._outcome, self._error = "incomplete", str(error)
             return None
@@ -150,6 +151,9 @@ class SiteRun:
         """Return what became of the site, so far."""
         self._log.close()
         error = self._error
+        if self._outcome == "interrupted" and self._child and self._child.ended:
+            self._note(self._child.ended, "interrupted")
+            self._child = None
         if self._outcome == "interrupted":
             error = "interrupted" if self._is_started else "interrupted before it began"
         return SiteResult(
@@ -166,7 +170,7 @@ class SiteRun:
             Attempt(
                 number=len(self.attempts) + 1,
                 started_at=self._started_at,
-                seconds=self._clock.monotonic() - self._began,
+                seconds=ended.seconds,
                 exit_code=ended.code,
                 signal=_signal_name(ended.signal),
                 error=error,
@@ -207,7 +211,7 @@ class SiteRun:
         own = self._site.timeout
         return self._config.timeout if own is None else own
 
-    def _child(self) -> Child:
+    def _made(self) -> Child:
         config, site = self._config, self._site
         env = {
             **variables(config.environment),

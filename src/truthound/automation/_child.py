@@ -44,6 +44,7 @@ class Ended:
         signal: the signal that ended it.
         output: the end of what it printed.
         peak: the most memory that it, or one that it started, has had, in bytes.
+        seconds: from its start to its end.
     """
 
     by: End
@@ -51,6 +52,7 @@ class Ended:
     signal: int | None = None
     output: str = ""
     peak: int | None = None
+    seconds: float = 0.0
 
 
 async def threaded(
@@ -109,6 +111,9 @@ class Child:
         begin: called first, on the thread that runs it.
         sink: told of all that it prints, on the thread that runs it.
         clock: tells the time; for tests.
+
+    Attributes:
+        ended: how it ended; None before that.
     """
 
     def __init__(
@@ -138,6 +143,7 @@ class Child:
         self._wish = 0  # 1: to be asked to end, 2: to be ended
         self._wake = -1  # written to when the wish changes
         self._tail = b""
+        self.ended: Ended | None = None
 
     def stop(self) -> None:
         """Ask it to end, with all that it started, and end it after the grace."""
@@ -170,10 +176,10 @@ class Child:
         os.set_blocking(self._wake, False)
         try:
             try:
-                began = self._clock.monotonic()
                 channel = self._started(theirs)
             finally:
                 os.close(theirs)
+            began = self._clock.monotonic()
             try:
                 return self._watched(_Watch(channel, output, wake), began)
             finally:
@@ -209,7 +215,7 @@ class Child:
         interrupt: BaseException | None = None
         while True:
             try:
-                ended = self._watch(watch, began)
+                ended = self.ended = self._watch(watch, began)
                 break
             except Exception:
                 watch.channel.signal(signal.SIGKILL)
@@ -243,8 +249,9 @@ class Child:
                 watch.ask(signal.SIGKILL, 2, now + GIVE_UP)
             until = watch.until if watch.asked else began + self._seconds
             self._listen(watch, max(0.0, until - now))
+        seconds = monotonic() - began
         self._sweep(watch)
-        return self._ended(watch)
+        return self._ended(watch, seconds)
 
     def _listen(self, watch: _Watch, seconds: float) -> None:
         for end in watch.ready(seconds):
@@ -281,16 +288,16 @@ class Child:
         os.set_blocking(watch.output, False)
         while watch.is_open and self._read(watch):
             pass
-        if watch.asked or watch.is_open:
+        if watch.asked or watch.is_open or not watch.record:
             for other in _marked(self._mark):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(other, signal.SIGKILL)
 
-    def _ended(self, watch: _Watch) -> Ended:
+    def _ended(self, watch: _Watch, seconds: float) -> Ended:
         text = self._tail.decode("utf-8", "replace")[-KEPT:]
         record = watch.record
         if not record:
-            return Ended(by="lost", output=text)
+            return Ended(by="lost", output=text, seconds=seconds)
         code = os.waitstatus_to_exitcode(record["status"])
         by: End = "exit" if code >= 0 else "signal"
         return Ended(
@@ -299,6 +306,7 @@ class Child:
             signal=-code if code < 0 else None,
             output=text,
             peak=record["peak"],
+            seconds=seconds,
         )
 
 

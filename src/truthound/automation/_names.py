@@ -69,3 +69,8 @@ def file_name(site: str) -> str:
         digest = hashlib.sha256(site.encode()).hexdigest()[:16]
         quoted = f"{quoted[:FILE_NAME]}-{digest}"
     return quoted
+
+
+def shown_name(site: str) -> str:
+    """Return the name of a site for people: quoted, if it could be misread."""
+    return site if site.isprintable() and site.strip() == site != "" else repr(site)

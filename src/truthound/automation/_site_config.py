@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from truthound.automation._names import refuse_name
+from truthound.automation._names import refuse_name, shown_name
 from truthound.automation._nodes import mapping, node_of, without
 from truthound.checkpoint import Checkpoint, CheckpointConfig
 from truthound.checkpoint.config._checkpoints import checkpoints_of
 from truthound.checkpoint.config._document import Node, Problems
 from truthound.checkpoint.config._types import mismatch, shown
-from truthound.errors import ConfigurationError, UnknownNameError, did_you_mean
+from truthound.errors import ConfigurationError, did_you_mean
 from truthound.store import Baselines
 
 # What the executor reads; the rest is for the default command.
@@ -88,13 +88,16 @@ class Sites(Mapping[str, Site]):
         """Return a site by its name.
 
         Raises:
-            UnknownNameError: nothing says where its data is, and that is needed.
-            ConfigurationError: no process can be given its name.
+            ConfigurationError: nothing says where its data is, and that is needed; or
+                no process can be given its name.
         """
         refuse_name(name)
         found = self._named.get(name) or self._default
         if needs_source and (found is None or _source(found) is None):
-            raise UnknownNameError(f"site in {self._where}", name, self._named)
+            hint = did_you_mean(name, self._named) or "; it has no source"
+            raise ConfigurationError(
+                f"there is no site {shown_name(name)} in {self._where}{hint}"
+            )
         if found is None:
             return Site(name)
         options = found.options

@@ -8,17 +8,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from email.message import Message
-from pathlib import Path, PurePosixPath
-from urllib.parse import quote, unquote, urlsplit
+from pathlib import Path
+from urllib.parse import quote
 
-import httpx2
-
-from truthound.async_core.http import AsyncHTTPClient, RetryPolicy, async_download
 from truthound.automation._ending import Signals
 from truthound.checkpoint._threads import in_thread
 from truthound.data import ReadOptions, Table, open_source
-from truthound.data.files import SUFFIXES
 from truthound.errors import ConfigurationError, DataError
 from truthound.secrets import (
     Reference,
@@ -28,21 +23,6 @@ from truthound.secrets import (
     without_password,
 )
 
-PACKED = frozenset({".gz", ".zst", ".zip"})
-# The suffixes of formats that answers call by these names.
-MEDIA_TYPES = {
-    "text/csv": ".csv",
-    "application/csv": ".csv",
-    "text/tab-separated-values": ".tsv",
-    "application/vnd.apache.parquet": ".parquet",
-    "application/x-parquet": ".parquet",
-    "application/json": ".json",
-    "application/ndjson": ".ndjson",
-    "application/x-ndjson": ".ndjson",
-    "application/jsonl": ".ndjson",
-    "application/x-jsonlines": ".ndjson",
-    "application/vnd.apache.arrow.file": ".arrow",
-}
 TELLING = 8  # characters of a word in a header that may be a key
 # RFC 9110, 5.1 and 5.5: a token, and visible characters with spaces between them.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -151,51 +131,20 @@ class Source(Reference):
             raise
 
     async def _fetch(self) -> None:
+        # Whoever has no address does not wait for what reads one.
+        from truthound.automation._fetch import FetchError, fetch
+
         assert self._folder is not None  # there is room
         try:
-            async with AsyncHTTPClient(RetryPolicy(max_retries=0)) as client:
-                suffix = _suffix(urlsplit(self._address).path)
-                if not suffix and self.options.format is None:
-                    suffix = await self._suffix_told(client)
-                self._fetched = self._folder / f"data{suffix}"
-                await async_download(
-                    self._address, self._fetched, client=client, headers=self._headers
-                )
-        except httpx2.HTTPStatusError as error:
-            answer = error.response
-            said = f"{answer.status_code} {answer.reason_phrase}".strip()
-            raise DataError(f"{self} was not fetched: the answer is {said}") from None
-        except (httpx2.HTTPError, OSError, ValueError) as error:
-            told = str(error).removeprefix(f"GET {without_password(self._address)}: ")
-            kind = type(error).__name__
-            told = self.hidden(f"{kind}: {told}" if told != kind else kind)
-            raise DataError(f"{self} was not fetched: {told}") from None
-
-    async def _suffix_told(self, client: AsyncHTTPClient) -> str:
-        try:
-            answer = await client.head(
-                self._address, headers=self._headers, follow_redirects=True
+            self._fetched = await fetch(
+                self._address,
+                self._folder,
+                self._headers,
+                needs_suffix=self.options.format is None,
             )
-        except httpx2.HTTPError:
-            return ""  # the download will say what is wrong
-        if answer.status_code >= 400:
-            return ""
-        told = Message()
-        told["content-type"] = answer.headers.get("content-type", "")
-        told["content-disposition"] = answer.headers.get("content-disposition", "")
-        return (
-            _suffix(answer.url.path)
-            or _suffix(told.get_filename() or "")
-            or MEDIA_TYPES.get(told.get_content_type(), "")
-        )
-
-
-def _suffix(path: str) -> str:
-    """Return the suffix of a file by which its format is known; empty if none is."""
-    name = PurePosixPath(unquote(path).lower())
-    packing = name.suffix if name.suffix in PACKED else ""
-    suffix = PurePosixPath(name.stem).suffix if packing else name.suffix
-    return suffix + packing if suffix in SUFFIXES else ""
+        except FetchError as error:
+            why = self.hidden(str(error))
+            raise DataError(f"{self} was not fetched: {why}") from None
 
 
 def _checked(name: str, secret: Secret) -> str:

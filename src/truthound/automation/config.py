@@ -118,8 +118,8 @@ class PipelineConfig:
         """Return what is said of a site.
 
         Raises:
-            UnknownNameError: the default command knows nothing of it.
-            ConfigurationError: no process can be given its name.
+            ConfigurationError: the default command knows nothing of it, or no process
+                can be given its name.
         """
         return self.sites.find(name, needs_source=self.command is None)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from truthound import _atomic
 from truthound._words import plural
+from truthound.automation._names import shown_name
 from truthound.errors import StoreError
 
 Outcome = Literal["success", "failure", "incomplete", "interrupted"]
@@ -204,11 +205,6 @@ class PipelineRun:
             raise StoreError(
                 f"{os.fspath(path)} is no run of a pipeline, or is damaged"
             ) from error
-
-
-def shown_name(site: str) -> str:
-    """Return the name of a site for people: quoted, if it could be misread."""
-    return site if site.isprintable() and site.strip() == site != "" else repr(site)
 
 
 def _end_of(output: str) -> str:

@@ -47,7 +47,11 @@ for _name in _NEEDED:
 # Loaded by some runs.
 _PERHAPS = (
     "anyio._backends._asyncio",
+    "encodings.idna",
+    "encodings.utf_8_sig",
+    "truthound.automation._fetch",
     "truthound.data.frames",
+    "gzip",
 )
 
 
@@ -124,11 +128,10 @@ def _task(options: argparse.Namespace, stdin: TextIO | None) -> SiteTask:
     try:
         if stdin is not None:
             text = stdin.read()
-        elif sys.stdin is None:
-            raise ConfigurationError("standard input: it is closed")
         else:
             # Whatever the locale says, a task is UTF-8.
-            text = sys.stdin.buffer.read().decode()
+            with open(0, "rb", closefd=False) as descriptor:  # noqa: PTH123 - no path
+                text = descriptor.read().decode()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"standard input: {error}") from error
     return read_task(options.site, text)

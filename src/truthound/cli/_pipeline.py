@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthound._clock import SYSTEM_CLOCK
 from truthound.automation import AsyncPipelineExecutor, PipelineExecutor
-from truthound.automation.results import shown_name
+from truthound.automation._names import shown_name
 from truthound.checkpoint._running.signals import catching_signals
 from truthound.cli._boundary import is_terminal, printable, stderr
 from truthound.errors import ConfigurationError, StoreError
