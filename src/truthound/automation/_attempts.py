@@ -154,7 +154,10 @@ class SiteRun:
         if self._outcome == "interrupted" and self._child and self._child.ended:
             self._note(self._child.ended, "interrupted")
             self._child = None
-        if self._outcome == "interrupted":
+        if self.waits:
+            self._outcome = "interrupted"
+            error = f"interrupted between two attempts ({error})"
+        elif self._outcome == "interrupted":
             error = "interrupted" if self._is_started else "interrupted before it began"
         return SiteResult(
             site=self.name,

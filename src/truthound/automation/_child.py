@@ -79,7 +79,7 @@ async def threaded(
 
     over = asyncio.wrap_future(done, loop=loop)
     try:
-        threading.Thread(target=run, name="truthound-site", daemon=True).start()
+        threading.Thread(target=run, name="pipeline-site", daemon=True).start()
     except RuntimeError as error:
         over.cancel()
         raise OSError(errno.EAGAIN, str(error)) from error

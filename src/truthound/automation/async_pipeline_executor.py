@@ -34,8 +34,9 @@ class AsyncPipelineExecutor:
     program itself is killed.
 
     Args:
-        config: a file, a mapping with its keys (under ``pipeline:`` or flat), or None
-            for the defaults; see :class:`PipelineConfig`.
+        config: a file, which is read at once; a mapping with its keys (under
+            ``pipeline:`` or flat); or None for the defaults. See
+            :class:`PipelineConfig`.
         clock: tells the time; for tests.
 
     Attributes:

@@ -111,7 +111,7 @@ class PipelineConfig:
     log_directory: Path | None = None
     isolation: Isolation = "process"
     sites: Sites = dataclasses.field(default_factory=Sites)
-    folder: Path = dataclasses.field(default_factory=Path.cwd)
+    folder: Path = dataclasses.field(default_factory=Path)
     name: str = "the configuration"
 
     def site(self, name: str) -> Site:
@@ -127,7 +127,7 @@ class PipelineConfig:
 def load_config(
     source: str | os.PathLike[str] | Mapping[str, Any] | PipelineConfig | None = None,
 ) -> PipelineConfig:
-    """Return a configuration.
+    """Return a configuration. Blocks while it reads the file.
 
     Args:
         source: a YAML or JSON file, or a mapping with the same keys, either under

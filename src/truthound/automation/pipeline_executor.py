@@ -23,8 +23,9 @@ class PipelineExecutor:
     It treats a site as :class:`AsyncPipelineExecutor` does, and blocks.
 
     Args:
-        config: a file, a mapping with its keys (under ``pipeline:`` or flat), or None
-            for the defaults; see :class:`PipelineConfig`.
+        config: a file, which is read at once; a mapping with its keys (under
+            ``pipeline:`` or flat); or None for the defaults. See
+            :class:`PipelineConfig`.
         clock: tells the time; for tests.
 
     Attributes:

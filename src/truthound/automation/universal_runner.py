@@ -19,7 +19,8 @@ class UniversalRunner:
     """Runs the pipelines of sites, side by side or one after the other.
 
     Args:
-        config_path: the configuration; or a mapping with the keys of one.
+        config_path: the configuration, which is read at once; or a mapping with its
+            keys.
 
     Attributes:
         config: what it says.
