@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints torture lock format docs clean
+.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints bench-pipelines torture lock format docs clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ bench-toolkit: $(DEV_READY) ## compare the asyncio toolkit with the bare way and
 
 bench-checkpoints: $(DEV_READY) ## compare many checkpoints with a bare loop and the original
 	$(PY) benchmarks/checkpoints.py --peers
+
+bench-pipelines: $(DEV_READY) ## compare pipelines of sites with xargs and one by one
+	$(PY) benchmarks/pipelines.py
 
 bench-peers: $(DEV_READY) ## compare with other libraries, each in its own environment
 	$(PY) benchmarks/peers/run.py $(ARGS)

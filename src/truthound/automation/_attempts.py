@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import random
 import shlex
 import signal
@@ -11,8 +12,9 @@ import sys
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._policy import RetryPolicy
-from truthound.automation._child import Child, Ended
+from truthound.automation._child import KEPT, Child, Ended
 from truthound.automation._logs import Log, headline
+from truthound.automation._names import shown_name
 from truthound.automation._site_config import Site
 from truthound.automation._spawner import Spawner
 from truthound.automation._task import VARIABLE, task_of
@@ -20,6 +22,8 @@ from truthound.automation.config import PipelineConfig, variables
 from truthound.automation.results import Attempt, Outcome, SiteResult
 from truthound.errors import ConfigurationError
 from truthound.secrets import hidden, references, resolved
+
+logger: logging.Logger = logging.getLogger("truthound.automation")
 
 MODULE = "truthound.automation.site"
 FLAGS = ("--schema-matrix", "--emit-status")
@@ -93,6 +97,8 @@ class SiteRun:
 
     def child(self) -> Child | None:
         """Return the process of the next attempt; None if there can be none."""
+        self.waits = False
+        self._outcome, self._error, self._child = "interrupted", None, None
         try:
             self._site = self._config.site(self.name)
             child = self._child = self._made()
@@ -100,7 +106,6 @@ class SiteRun:
             self._outcome, self._error = "incomplete", str(error)
             return None
         self._is_started = True
-        self.waits = False
         self._started_at = self._clock.now()
         self._began = self._clock.monotonic()
         return child
@@ -143,9 +148,17 @@ class SiteRun:
         """Note that there was no process; return the pause before the next try."""
         reason = error.strerror or str(error)
         what = f" ({error.filename})" if error.filename else ""
-        self._outcome, self._error = "incomplete", f"not started: {reason}{what}"
+        self._outcome = "incomplete"
+        self._error = self._hidden(f"not started: {reason}{what}")
         self._note(Ended(by="lost"), self._error)
         return None if error.errno in _FINAL else self._pause()
+
+    def broke(self, error: Exception) -> None:
+        """Note an error that is nobody's but ours."""
+        logger.exception("%s failed", shown_name(self.name))
+        self.waits = False
+        self._outcome = "incomplete"
+        self._error = self._hidden(f"unexpected {type(error).__name__}: {error}")
 
     def result(self) -> SiteResult:
         """Return what became of the site, so far."""
@@ -168,7 +181,6 @@ class SiteRun:
         )
 
     def _note(self, ended: Ended, error: str | None) -> None:
-        known = [name for value in self._variables() for name in references(value)]
         self.attempts.append(
             Attempt(
                 number=len(self.attempts) + 1,
@@ -177,15 +189,17 @@ class SiteRun:
                 exit_code=ended.code,
                 signal=_signal_name(ended.signal),
                 error=error,
-                output=hidden(ended.output, known),
+                output=self._hidden(ended.output)[-KEPT:],
                 peak_memory=ended.peak,
             )
         )
 
-    def _variables(self) -> list[str]:
-        command = self._config.command or ()
-        common = self._config.environment.values()
-        return [*command, *common, *self._site.environment.values()]
+    def _hidden(self, message: str) -> str:
+        texts = [*(self._config.command or ()), *self._config.environment.values()]
+        texts += self._site.environment.values()
+        if self._site.options is not None:
+            texts += [scalar.text for scalar in self._site.options.scalars()]
+        return hidden(message, references(texts))
 
     def _is_default(self) -> bool:
         return self._config.command is None
@@ -264,13 +278,13 @@ def _filled(command: tuple[str, ...], site: str) -> list[str]:
     words = []
     options_end = False
     for word in command:
-        filled = resolved(word).replace("{site}", site)
-        is_option = filled.startswith("-") and word.startswith("{site}")
+        given = resolved(word)
+        filled = given.replace("{site}", site)
+        is_option = filled.startswith("-") and not given.startswith("-")
         if is_option and not options_end:
-            given = shlex.join([word])
             raise ConfigurationError(
                 f"the site {site!r} would be taken for an option; write --name={word} "
-                f"or put -- before {given} in command"
+                f"or put -- before {shlex.join([word])} in command"
             )
         options_end = options_end or word == "--"
         words.append(filled)
@@ -291,14 +305,17 @@ def complete_blocking(run: SiteRun, clock: Clock) -> SiteResult:
 
     Interrupted (Ctrl-C), its process is ended and the interrupt goes on.
     """
-    while (child := run.child()) is not None:
-        try:
-            pause = run.ended(child.run_blocking())
-        except OSError as error:
-            pause = run.not_started(error)
-        if pause is None:
-            break
-        clock.sleep(pause)
+    try:
+        while (child := run.child()) is not None:
+            try:
+                pause = run.ended(child.run_blocking())
+            except OSError as error:
+                pause = run.not_started(error)
+            if pause is None:
+                break
+            clock.sleep(pause)
+    except Exception as error:  # noqa: BLE001 - logged and told; others go on
+        run.broke(error)
     return run.result()
 
 
@@ -326,7 +343,9 @@ async def complete(run: SiteRun, slots: asyncio.Semaphore) -> SiteResult:
             await asyncio.sleep(pause)
             await slots.acquire()
             has_slot = True
-        return run.result()
+    except Exception as error:  # noqa: BLE001 - logged and told; others go on
+        run.broke(error)
     finally:
         if has_slot:
             slots.release()
+    return run.result()

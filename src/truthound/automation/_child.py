@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -24,6 +25,9 @@ from truthound.automation._server import to_group
 from truthound.automation._spawner import Channel, Spawner
 
 KEPT = 10_000  # characters of the end of what a process prints
+# Of what is in the pipe when a process has ended: 4 MB, and a pipe holds 1 MB at most.
+# Somebody whom it has left behind may print without end.
+LAST_READS = 64
 STEP = 0.02  # seconds between two looks at what is left of a group
 GIVE_UP = 30.0  # seconds after which a process that was killed is not waited for
 # In the environment of a process and of all that it starts, however far they went.
@@ -42,7 +46,7 @@ class Ended:
             given up), or ``lost`` (it could not be ended, or nobody knows).
         code: its exit code; None if there is none.
         signal: the signal that ended it.
-        output: the end of what it printed.
+        output: the end of what it printed; more than ``KEPT``, if there is more.
         peak: the most memory that it, or one that it started, has had, in bytes.
         seconds: from its start to its end.
     """
@@ -131,8 +135,9 @@ class Child:
     ) -> None:
         self._spawner = spawner
         self._argv = argv
-        self._mark = f"{MARK}={secrets.token_hex(8)}"
-        self._env = {**env, MARK: self._mark.partition("=")[2]}
+        self._mark = secrets.token_hex(8)
+        # A site that runs pipelines itself has a mark already, and theirs get both.
+        self._env = {**env, MARK: os.environ.get(MARK, "") + self._mark}
         self._stdin = stdin
         self._seconds = seconds
         self._grace = grace
@@ -171,25 +176,21 @@ class Child:
             OSError: it cannot be started.
         """
         self._begin()
-        output, theirs = os.pipe()
-        wake, self._wake = os.pipe()
-        os.set_blocking(self._wake, False)
-        try:
-            try:
-                channel = self._started(theirs)
-            finally:
-                os.close(theirs)
-            began = self._clock.monotonic()
-            try:
-                return self._watched(_Watch(channel, output, wake), began)
-            finally:
-                channel.close()
-        finally:
-            with self._lock:
-                os.close(self._wake)
-                self._wake = -1
-            for end in (output, wake):
-                os.close(end)
+        with contextlib.ExitStack() as ends:
+            output, theirs = _pipe(ends)
+            wake, tell = _pipe(ends)
+            os.set_blocking(tell.fileno(), False)
+            self._wake = tell.fileno()
+            ends.callback(self._deaf)
+            with theirs:
+                channel = self._started(theirs.fileno())
+            ends.callback(channel.close)
+            watch = _Watch(channel, output.fileno(), wake.fileno())
+            return self._watched(watch, self._clock.monotonic())
+
+    def _deaf(self) -> None:
+        with self._lock:
+            self._wake = -1
 
     def _wants(self, wish: int) -> None:
         with self._lock:
@@ -209,7 +210,16 @@ class Child:
             return self._spawn(content.fileno(), output)
 
     def _spawn(self, stdin: int, output: int) -> Channel:
-        return self._spawner.spawn(self._argv, self._env, stdin, output)
+        try:
+            return self._spawner.spawn(self._argv, self._env, stdin, output)
+        except OSError:
+            self._kill_marked()  # the server may have been killed just after the start
+            raise
+
+    def _kill_marked(self) -> None:
+        for other in _marked(self._mark):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(other, signal.SIGKILL)
 
     def _watched(self, watch: _Watch, began: float) -> Ended:
         interrupt: BaseException | None = None
@@ -268,7 +278,7 @@ class Child:
         except BlockingIOError:
             return False
         if piece:
-            self._tail = (self._tail + piece)[-4 * KEPT :]
+            self._tail = (self._tail + piece)[-5 * KEPT :]
             self._sink(piece)
         else:
             watch.closed()
@@ -286,15 +296,14 @@ class Child:
                 self._clock.sleep(STEP)
             to_group(pid, signal.SIGKILL)
         os.set_blocking(watch.output, False)
-        while watch.is_open and self._read(watch):
-            pass
+        for _ in range(LAST_READS):
+            if not (watch.is_open and self._read(watch)):
+                break
         if watch.asked or watch.is_open or not watch.record:
-            for other in _marked(self._mark):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(other, signal.SIGKILL)
+            self._kill_marked()
 
     def _ended(self, watch: _Watch, seconds: float) -> Ended:
-        text = self._tail.decode("utf-8", "replace")[-KEPT:]
+        text = self._tail.decode("utf-8", "replace")
         record = watch.record
         if not record:
             return Ended(by="lost", output=text, seconds=seconds)
@@ -343,6 +352,14 @@ class _Watch:
         self.channel.signal(number)
 
 
+def _pipe(ends: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
+    reader, writer = os.pipe()
+    return (
+        ends.enter_context(FileIO(reader, "rb")),
+        ends.enter_context(FileIO(writer, "wb")),
+    )
+
+
 def _is_group(pid: int) -> bool:
     try:
         os.killpg(pid, 0)
@@ -352,7 +369,7 @@ def _is_group(pid: int) -> bool:
 
 
 def _marked(mark: str) -> Iterator[int]:
-    """Yield the processes that have a variable in their environment (Linux)."""
+    """Yield the processes that have a mark in their environment (Linux)."""
     if not sys.platform.startswith("linux"):
         return
     wanted = mark.encode()
@@ -360,5 +377,5 @@ def _marked(mark: str) -> Iterator[int]:
         if name.isdigit():
             with contextlib.suppress(OSError):
                 content = Path("/proc", name, "environ").read_bytes()
-                if wanted in content.split(b"\0"):
+                if wanted in content:
                     yield int(name)

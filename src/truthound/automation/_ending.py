@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from enum import IntEnum
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, TypeVar
 
 from truthound.errors import (
     ConfigurationError,
@@ -19,6 +20,9 @@ from truthound.errors import (
     TruthoundError,
 )
 from truthound.report._words import safe
+
+
+Result = TypeVar("Result")
 
 
 class Exit(IntEnum):
@@ -32,12 +36,12 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
-class _Terminated(SystemExit):
-    """SIGTERM has come. An event loop lets SystemExit through, and few others."""
+class _Terminated(BaseException):
+    """SIGTERM has come."""
 
 
 class Signals:
-    """SIGTERM and Ctrl-C end the work at once, but for what is ``held``.
+    """SIGTERM and Ctrl-C end the work: at once, or when and how ``held`` says.
 
     A second SIGTERM changes nothing, so that clean-up is not cut off; a second Ctrl-C
     ends the process.
@@ -46,6 +50,7 @@ class Signals:
     def __init__(self) -> None:
         self._came = 0
         self._holds = False
+        self._cancel: Callable[[], object] | None = None
 
     def __enter__(self) -> Signals:
         self._before = {}
@@ -69,6 +74,31 @@ class Signals:
         if self._came:
             self._end()
 
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine to its end; a signal cancels it, and it may clean up.
+
+        An exception at any point of its own would leave a loop in pieces.
+        """
+        with self.held():
+            try:
+                return asyncio.run(self._cancelled_by(work))
+            except asyncio.CancelledError:
+                if not self._came:
+                    raise
+        raise AssertionError("held() has ended the work")
+
+    async def _cancelled_by(self, work: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.current_task()
+        assert task is not None  # the only one of this loop
+        loop = task.get_loop()
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+        try:
+            if self._came:
+                task.cancel()
+            return await work
+        finally:
+            self._cancel = None
+
     def _come(self, number: int, frame: FrameType | None) -> None:
         if self._came:
             if number == signal.SIGINT:
@@ -77,6 +107,8 @@ class Signals:
         self._came = number
         if not self._holds:
             self._end()
+        elif self._cancel is not None:
+            self._cancel()
 
     def _end(self) -> NoReturn:
         if self._came == signal.SIGINT:

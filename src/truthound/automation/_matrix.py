@@ -40,7 +40,8 @@ class Matrix:
 
     Attributes:
         schemas: one a site, in the order of the sites' names.
-        fields: the names of all columns, as they come in these.
+        fields: the names of all columns, each after the one that it follows in the
+            first of these that has it.
         cells: a column, by its name and its site.
     """
 
@@ -52,14 +53,12 @@ class Matrix:
     def of(cls, schemas: Iterable[SiteSchema]) -> Matrix:
         """Make one."""
         ordered = sorted(schemas, key=lambda schema: schema.site)
-        names: dict[str, None] = {}
-        cells = {}
-        for schema in ordered:
-            for field in schema.columns:
-                names[field.name] = None
-                cells[field.name, schema.site] = field
-            names.update(dict.fromkeys(schema.gone))
-        return cls(ordered, list(names), cells)
+        cells = {
+            (field.name, schema.site): field
+            for schema in ordered
+            for field in schema.columns
+        }
+        return cls(ordered, _merged(ordered), cells)
 
     def usual_type(self, name: str) -> str | None:
         """Return the type that a column has in most sites; None if there is none."""
@@ -136,6 +135,26 @@ class Matrix:
                 row += [_harmless(told.get(key)) for key in keys]
             writer.writerow(row)
         return text.getvalue()
+
+
+def _merged(schemas: Iterable[SiteSchema]) -> list[str]:
+    names: list[str] = []
+    known: set[str] = set()
+    for schema in schemas:
+        last: str | None = None
+        for name in (*(field.name for field in schema.columns), *schema.gone):
+            if name not in known:
+                known.add(name)
+                names.insert(_behind(names, last), name)
+            last = name
+    return names
+
+
+def _behind(names: Sequence[str], last: str | None) -> int:
+    if last is None:
+        return 0
+    # Mostly it is the last one of all.
+    return len(names) if names[-1] == last else names.index(last) + 1
 
 
 def update(output: Path, content: bytes) -> list[str]:

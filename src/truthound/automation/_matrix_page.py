@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _STYLE = files("truthound.automation").joinpath("matrix.css").read_text("utf-8")
 _LEGEND = (
-    '<p class="legend"><span class="differs">type</span> another type than in most '
+    '<p class="legend"><span class="differs">≠ type</span> another type than in most '
     'sites <span class="drift changed">drift</span> changed since the run before: the '
     'type, or gone <span class="drift">drift</span> new, or other numbers '
     '<span class="absent">·</span> not in this site</p>'
@@ -78,7 +78,9 @@ def _cell(field: Field, usual: str | None) -> str:
         f"{text(words)}</span>"
         for n, words in enumerate(field.drift)
     )
-    return f"<td{mark}><b>{_escaped(field.dtype)}</b><small>{facts}</small>{drift}</td>"
+    sign = "≠ " if differs else ""
+    dtype = f"<b>{sign}{_escaped(field.dtype)}</b>"
+    return f"<td{mark}>{dtype}<small>{facts}</small>{drift}</td>"
 
 
 @functools.lru_cache(1_000)

@@ -50,7 +50,10 @@ def checked_names(names: Iterable[str]) -> list[str]:
     """
     if isinstance(names, (str, bytes)):
         raise ConfigurationError(f"expected a list of sites, got {names!r}")
-    listed = list(names)
+    try:
+        listed = list(names)
+    except TypeError as error:
+        raise ConfigurationError(f"expected a list of sites, got {names!r}") from error
     for name in listed:
         if not isinstance(name, str):
             raise ConfigurationError(f"a site's name is a text, not {name!r}")
@@ -73,4 +76,6 @@ def file_name(site: str) -> str:
 
 def shown_name(site: str) -> str:
     """Return the name of a site for people: quoted, if it could be misread."""
+    if len(site) > LONGEST:
+        return f"{site[:40]!r}..."
     return site if site.isprintable() and site.strip() == site != "" else repr(site)

@@ -37,12 +37,14 @@ def node_of(value: Any, where: str = "") -> Node:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if isinstance(value, str):
-        return Node("scalar", 0, 0, str(value), str(value))
+        text = str.__str__(value)  # a subclass, such as an enum, may say another
+        return Node("scalar", 0, 0, text, text)
     if value is None or isinstance(value, bool):
         word = {None: "null", True: "true", False: "false"}[value]
         return Node("scalar", 0, 0, value, word)
     if isinstance(value, (int, float)):
-        text = repr(value).replace("inf", ".inf").replace("nan", ".nan")
+        plain = int(value) if isinstance(value, int) else float(value)
+        text = repr(plain).replace("inf", ".inf").replace("nan", ".nan")
         return Node("scalar", 0, 0, value, text)
     if isinstance(value, (date, datetime)):
         return Node("scalar", 0, 0, value, value.isoformat())
@@ -56,7 +58,8 @@ def node_of(value: Any, where: str = "") -> Node:
 def as_yaml(node: Node) -> str:
     """Return a node as YAML in one line, from which the same node can be read."""
     if node.kind == "mapping":
-        pairs = (f"{_quoted(key.text)}: {as_yaml(v)}" for key, v in node.entries)
+        # Without the ? a key may have no more than 1,024 characters.
+        pairs = (f"? {_quoted(key.text)} : {as_yaml(v)}" for key, v in node.entries)
         return "{" + ", ".join(pairs) + "}"
     if node.kind == "list":
         return "[" + ", ".join(map(as_yaml, node.items)) + "]"

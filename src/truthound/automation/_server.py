@@ -8,16 +8,17 @@ asked for it was killed, it ends everything that it started.
 With ``--warm`` it imports the site command and forks instead of starting interpreters.
 It never runs a query: a fork after that would find locks that nobody ever opens.
 
-A request is four bytes with its length, then JSON: ``argv`` and ``env``. Three
-descriptors come along: a socket, the standard input and the output of the process. On
-that socket it answers ``{"pid": ...}`` or ``{"error": ..., "errno": ...}``, then
-``{"status": ..., "peak": ...}`` when the process has ended, and takes bytes that are
-numbers of signals for the process group.
+A request is four bytes with its length, then JSON: ``argv`` and ``env``, which is added
+to our own environment. Three descriptors come along: a socket, the standard input and
+the output of the process. On that socket it answers ``{"pid": ...}`` or ``{"error":
+..., "errno": ...}``, then ``{"status": ..., "peak": ...}`` when the process has ended,
+and takes bytes that are numbers of signals for the process group.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -56,6 +57,7 @@ class Server:
             int, socket.socket
         ] = {}  # by descriptor, of the processes that run
         self.pids: dict[int, int] = {}  # by descriptor
+        self.environment = dict(os.environ)
         self.poll = select.poll()
         self.news, wake = os.pipe()
         for end in (self.news, wake):
@@ -67,11 +69,17 @@ class Server:
 
     def serve(self) -> None:
         """Work until the control socket closes, and end what is left."""
+        try:
+            self.work()
+        finally:
+            self.end_all()
+
+    def work(self) -> None:
+        """Work until the control socket closes."""
         while True:
             for descriptor, _ in self.poll.poll():
                 if descriptor == self.control.fileno():
                     if not self.take():
-                        self.end_all()
                         return
                 elif descriptor == self.news:
                     with contextlib.suppress(BlockingIOError):
@@ -92,8 +100,11 @@ class Server:
         channel = socket.socket(fileno=descriptors[0])
         try:
             pid = self.start(request, channel, descriptors[1], descriptors[2])
-        except OSError as error:
-            answer(channel, {"error": error.strerror, "errno": error.errno})
+        except (OSError, ValueError) as error:
+            # A ValueError is of a text that no process can be given.
+            said = getattr(error, "strerror", None) or str(error)
+            number = getattr(error, "errno", None) or errno.EINVAL
+            answer(channel, {"error": said, "errno": number})
             channel.close()
         else:
             self.sockets[channel.fileno()] = channel
@@ -118,7 +129,7 @@ class Server:
         self, request: Any, channel: socket.socket, stdin: int, output: int
     ) -> int:
         """Start a process, in a session of its own, and return its number."""
-        argv, env = request["argv"], request["env"]
+        argv, env = request["argv"], {**self.environment, **request["env"]}
         if self.site is not None:
             return self.fork(self.site, request, channel, stdin, output)
         to = ((stdin, 0), (output, 1), (output, 2))
@@ -159,7 +170,6 @@ class Server:
             answer(channel, {"pid": os.getpid()})
             for other in (self.control, channel, *self.sockets.values()):
                 other.close()
-            os.environ.clear()
             os.environ.update(request["env"])
             code = site(request["argv"])
         except BaseException:  # noqa: BLE001 - nothing may get out of the fork
@@ -251,6 +261,8 @@ def answer(channel: socket.socket, record: dict[str, Any]) -> None:
 def main(arguments: Sequence[str]) -> None:
     """Serve the socket whose descriptor is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever has started this may have blocked signals, and SIGCHLD is needed.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     site: Callable[[Sequence[str]], int] | None = None
     if "--warm" in arguments:
         import gc

@@ -208,7 +208,8 @@ class _Reader:
         if wrong:
             self.problems.add(value, f"{name}: {wrong}")
         elif name == "environment":
-            limits[name] = {key.text: item.text for key, item in value.entries}
+            check_variables(value, self.problems)
+            limits[name] = environment_of(value)
         elif name in _LIMITS:
             limits[name] = plain
 
@@ -231,6 +232,21 @@ class _Reader:
         known = [pair for pair in node.entries if pair[0].text in SITE_KEYS]
         options = dataclasses.replace(node, entries=known)
         checkpoint_of(name, options, self.problems, self.folder)
+
+
+def environment_of(node: Node) -> dict[str, str]:
+    """Return variables as they are written: 1 is the text 1, and so on."""
+    return {key.text: value.text for key, value in node.entries}
+
+
+def check_variables(node: Node, problems: Problems) -> None:
+    """Note what cannot be a variable."""
+    for key, value in node.entries:
+        if value.kind != "scalar" or value.scalar is None:
+            what = shown(value.plain())
+            problems.add(value, f"environment: {key.text}: expected a text, got {what}")
+        elif not key.text or "=" in key.text or "\0" in key.text + value.text:
+            problems.add(key, f"environment: {key.text!r} cannot be passed")
 
 
 def _merged(node: Node, general: Node | None) -> Node:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from truthound.secrets import (
     without_password,
 )
 
+FETCHING = ("truthound.automation._fetch", "anyio._backends._asyncio")
 TELLING = 8  # characters of a word in a header that may be a key
 # RFC 9110, 5.1 and 5.5: a token, and visible characters with spaces between them.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -75,6 +77,9 @@ class Source(Reference):
         if not self.is_remote:
             yield
             return
+        # Imported where it is needed, and before a loop runs that it would hold up.
+        for module in FETCHING:
+            importlib.import_module(module)
         try:
             with signals.held():
                 try:
@@ -131,7 +136,6 @@ class Source(Reference):
             raise
 
     async def _fetch(self) -> None:
-        # Whoever has no address does not wait for what reads one.
         from truthound.automation._fetch import FetchError, fetch
 
         assert self._folder is not None  # there is room

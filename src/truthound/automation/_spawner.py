@@ -88,7 +88,6 @@ class Spawner:
         self._folder = folder
         self._warm = warm
         self._popen = popen
-        self._env = dict(os.environ)
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -116,7 +115,7 @@ class Spawner:
 
         Args:
             argv: program and arguments. In a warm server these are the arguments.
-            env: added to the environment that was ours when the spawner was made.
+            env: added to the environment that was ours when the server was started.
             stdin: descriptor of its standard input.
             output: of its standard output and standard error.
 
@@ -124,9 +123,9 @@ class Spawner:
             OSError: it cannot be started.
         """
         if not self._warm:
-            path = env.get("PATH", self._env.get("PATH", os.defpath))
+            path = env.get("PATH") or os.environ.get("PATH", os.defpath)
             argv = [_found(argv[0], path, self._folder), *argv[1:]]
-        body = json.dumps({"argv": [*argv], "env": {**self._env, **env}}).encode()
+        body = json.dumps({"argv": [*argv], "env": dict(env)}).encode()
         ours, theirs = socket.socketpair()
         channel = Channel(ours)
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from truthound._clock import Clock
 from truthound.automation._attempts import SiteRun
+from truthound.automation._names import shown_name
 from truthound.automation.config import PipelineConfig
 from truthound.automation.results import PipelineRun, SiteResult
 
@@ -47,7 +48,7 @@ class Story:
     def begin(self, site: SiteRun) -> None:
         """Note that a site is under way."""
         self.active[site.name] = site
-        logger.info("processing %s", site.name)
+        logger.info("processing %s", shown_name(site.name))
 
     def end(self, result: SiteResult) -> None:
         """Note what became of a site, and tell of it."""
@@ -62,7 +63,8 @@ class Story:
             try:
                 self._told(result.site, result.success, done, total)
             except Exception:
-                logger.exception("the progress callback raised at %s", result.site)
+                name = shown_name(result.site)
+                logger.exception("the progress callback raised at %s", name)
 
     def close(self) -> PipelineRun:
         """Return the whole run; what has not ended was interrupted."""

@@ -70,7 +70,7 @@ class PipelineAction(NativeAction[PipelineActionConfig]):
             "TRUTHOUND_RUN_ID": checkpoint_result.run_id,
             "TRUTHOUND_STATUS": str(checkpoint_result.status),
         }
-        told = {name: value.replace("$", "$$") for name, value in told.items()}
+        told = {name: value.replace("${", "$${") for name, value in told.items()}
         config = dataclasses.replace(config, environment={**config.environment, **told})
         sites = self._config.sites
         executor = AsyncPipelineExecutor(config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,15 +12,13 @@ from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._tasks import stop, undisturbed
 from truthound.automation._attempts import SiteRun, complete
 from truthound.automation._child import threaded
-from truthound.automation._names import checked_names
+from truthound.automation._names import checked_names, shown_name
 from truthound.automation._spawner import Spawner
 from truthound.automation._story import Progress, Story
 from truthound.automation.config import PipelineConfig, load_config
-from truthound.automation.results import PipelineRun, SiteResult
+from truthound.automation.results import PipelineRun
 
 __all__ = ["AsyncPipelineExecutor"]
-
-logger: logging.Logger = logging.getLogger("truthound.automation")
 
 
 class AsyncPipelineExecutor:
@@ -105,7 +102,7 @@ class AsyncPipelineExecutor:
                 await self._run(story, spawner)
         finally:
             run = self.last_run = story.close()
-            await undisturbed(threaded(spawner.close))
+            await undisturbed(_close(spawner))
         return run.results
 
     async def _run(self, story: Story, spawner: Spawner) -> None:
@@ -128,15 +125,12 @@ class AsyncPipelineExecutor:
     ) -> None:
         site = SiteRun(name, self.config, spawner, self._clock)
         story.begin(site)
-        try:
-            async with telemetry.span("pipeline.site", site=name):
-                result = await complete(site, slots)
-        except Exception as error:
-            logger.exception("%s failed", name)
-            result = SiteResult(
-                site=name,
-                outcome="incomplete",
-                attempts=tuple(site.attempts),
-                error=f"unexpected {type(error).__name__}: {error}",
-            )
-        story.end(result)
+        async with telemetry.span("pipeline.site", site=shown_name(name)):
+            story.end(await complete(site, slots))
+
+
+async def _close(spawner: Spawner) -> None:
+    try:
+        await threaded(spawner.close)
+    except OSError:  # no thread can be had: better to hold up the loop than to leak
+        spawner.close()

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from truthound.automation._nodes import node_of
-from truthound.automation._site_config import Site, Sites, read_sites
+from truthound.automation._site_config import (
+    Site,
+    Sites,
+    check_variables,
+    environment_of,
+    read_sites,
+)
 from truthound.checkpoint.config import shown_path
 from truthound.checkpoint.config._document import Node, Problems, read
 from truthound.checkpoint.config._types import mismatch, shown
@@ -48,14 +54,18 @@ _ASYNC: dict[str, Any] = {
     "progress_reporting": bool,
     "error_aggregation": bool,
 }
+_FOLDERS = ("working_directory", "output_directory", "log_directory")
 _POSITIVE = {"timeout", "retry_count", "max_concurrent_sites", "semaphore_limit"}
 _NOT_NEGATIVE = {"retry_delay", "grace"}
+_CHECKED = (*_POSITIVE - {"semaphore_limit"}, *_NOT_NEGATIVE, "retry_backoff")
 _WORDS = ("signal", "timeout")
 # Programs that read code from the argument behind these options.
 _INTERPRETERS = re.compile(
     r"(?:ba|da|z|k|fi|c|tc)?sh|python[\d.]*|perl|ruby|node|awk|gawk|pwsh"
 )
-_CODE = {"-c", "-e", "-ec", "-lc", "--eval", "--command", "-Command"}
+_CODE = re.compile(
+    r"-[aeilnsuvxBEIS]*c|-[ailnpw0]*[eE]|--eval|--command|--print|-Command"
+)
 # Read by the interpreter or the linker when a process starts, and never again.
 _AT_START = re.compile(r"(PYTHON|LD_|DYLD_)")
 
@@ -114,6 +124,12 @@ class PipelineConfig:
     folder: Path = dataclasses.field(default_factory=Path)
     name: str = "the configuration"
 
+    def __post_init__(self) -> None:
+        for name in _CHECKED:
+            wrong = _wrong(name, {**_TYPES, **_ASYNC}[name], getattr(self, name))
+            if wrong:
+                raise ConfigurationError(f"{name}: {wrong}")
+
     def site(self, name: str) -> Site:
         """Return what is said of a site.
 
@@ -143,7 +159,10 @@ def load_config(
         source = {}
     if isinstance(source, Mapping):
         problems = Problems("the configuration")
-        return _of(node_of(source), problems, Path.cwd())
+        try:
+            return _of(node_of(source), problems, Path.cwd())
+        except RecursionError:
+            raise ConfigurationError("the configuration is nested too deep") from None
     path = Path(source)
     problems = Problems(shown_path(path.resolve()))
     root = read(path, problems)
@@ -190,7 +209,9 @@ class _Reader:
         found.update(self._asynchronous(given, found))
         for key in ("sites", "defaults", "async_settings"):
             found.pop(key, None)
-        found["environment"] = environment_of(self.node.get("environment"))
+        if "environment" in given:
+            check_variables(given["environment"], self.problems)
+            found["environment"] = environment_of(given["environment"])
         found.update(self._folders(found))
         if "command" in found:
             self._check_command(given["command"], found["command"])
@@ -222,12 +243,7 @@ class _Reader:
                     hint += " async_settings"
                 self.problems.add(key, f"unknown key {key.text!r}{hint}")
                 continue
-            plain = value.plain()
-            wrong = types[key.text] and mismatch(types[key.text], plain)
-            if not wrong and key.text in _POSITIVE and not plain > 0:
-                wrong = f"expected a number over 0, got {shown(plain)}"
-            if not wrong and key.text in _NOT_NEGATIVE and not plain >= 0:
-                wrong = f"expected a number, 0 or more, got {shown(plain)}"
+            wrong = _wrong(key.text, types[key.text], value.plain())
             if wrong:
                 self.problems.add(value, f"{key.text}: {wrong}")
             else:
@@ -255,7 +271,7 @@ class _Reader:
     def _folders(self, found: Mapping[str, Any]) -> dict[str, Path | None]:
         folders: dict[str, Path | None] = {}
         texts = {"working_directory": ".", "output_directory": OUTPUT, **found}
-        for key in ("working_directory", "output_directory", "log_directory"):
+        for key in _FOLDERS:
             text = texts.get(key)
             try:
                 folders[key] = self.folder / resolved(text) if text else None
@@ -272,9 +288,9 @@ class _Reader:
             return
         if "{site}" in words[0]:
             self.problems.add(node, "command: a site's name cannot be the program")
-        if _INTERPRETERS.fullmatch(Path(words[0]).name):
+        if any(_INTERPRETERS.fullmatch(Path(word).name) for word in words):
             for option, code in itertools.pairwise(words):
-                if option in _CODE and "{site}" in code:
+                if _CODE.fullmatch(option) and "{site}" in code:
                     self.problems.add(
                         node,
                         f"command: {{site}} behind {option} would be read as code; "
@@ -303,7 +319,7 @@ class _Reader:
         if not sys.platform.startswith("linux"):
             self.problems.add(node, "isolation: warm needs Linux; use process")
         sites: Sites = found["sites"]
-        for name in {*found["environment"], *sites.variables()}:
+        for name in {*found.get("environment", ()), *sites.variables()}:
             if _AT_START.match(name):
                 self.problems.add(
                     node,
@@ -312,11 +328,17 @@ class _Reader:
                 )
 
 
-def environment_of(node: Node | None) -> dict[str, str]:
-    """Return variables as they are written: 1 is the text 1, and so on."""
-    if node is None:
-        return {}
-    return {key.text: value.text for key, value in node.entries}
+def _wrong(name: str, kind: Any, value: Any) -> str | None:
+    """Say what is wrong with a value; None if nothing is."""
+    if wrong := kind and mismatch(kind, value):
+        return str(wrong)
+    if name in _POSITIVE and not value > 0:
+        return f"expected a number over 0, got {shown(value)}"
+    if name in _NOT_NEGATIVE and not value >= 0:
+        return f"expected a number, 0 or more, got {shown(value)}"
+    if name in _FOLDERS and value is not None and not value.strip():
+        return "expected a folder, got an empty text"
+    return None
 
 
 def variables(environment: Mapping[str, str]) -> dict[str, str]:

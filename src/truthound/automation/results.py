@@ -166,15 +166,20 @@ class PipelineRun:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> PipelineRun:
-        """Make a run of what ``to_dict`` returned."""
-        sites = [_site_of(site) for site in record["sites"]]
-        return cls(
-            run_id=record["run_id"],
-            started_at=datetime.fromisoformat(record["started_at"]),
-            seconds=record["seconds"],
-            interrupted=record["interrupted"],
-            sites={site.site: site for site in sites},
-        )
+        """Make a run of what ``to_dict`` returned.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        import msgspec
+
+        try:
+            if record["format"] != FORMAT:
+                raise ValueError(f"it is of another format, {record['format']!r}")
+            sites = {site["site"]: site for site in record["sites"]}
+            return msgspec.convert({**record, "sites": sites}, cls)
+        except (LookupError, TypeError, msgspec.ValidationError) as error:
+            raise ValueError(f"no run of a pipeline: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run as JSON, whole or not at all; folders are made.
@@ -201,7 +206,7 @@ class PipelineRun:
         except OSError as error:
             reason = error.strerror or str(error)
             raise StoreError(f"cannot read {os.fspath(path)}: {reason}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(
                 f"{os.fspath(path)} is no run of a pipeline, or is damaged"
             ) from error
@@ -218,11 +223,3 @@ def _site_record(site: SiteResult) -> dict[str, Any]:
         attempt["started_at"] = attempt["started_at"].isoformat()
         attempt["seconds"] = round(attempt["seconds"], 3)
     return {**record, "attempts": list(record["attempts"])}
-
-
-def _site_of(record: Mapping[str, Any]) -> SiteResult:
-    attempts = (
-        Attempt(**{**a, "started_at": datetime.fromisoformat(a["started_at"])})
-        for a in record["attempts"]
-    )
-    return SiteResult(**{**record, "attempts": tuple(attempts)})

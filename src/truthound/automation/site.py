@@ -9,7 +9,6 @@ a fork of a process that has done so begins at once; neither starts a thread or 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import importlib
 import os
@@ -22,7 +21,7 @@ from truthound._words import plural
 from truthound.automation import _matrix, _schema
 from truthound.automation._ending import Exit, Signals, complain, guarded, say
 from truthound.automation._schema import SiteSchema
-from truthound.automation._source import Source
+from truthound.automation._source import FETCHING, Source
 from truthound.automation._status import SiteStatus, judge, write_status
 from truthound.automation._task import VARIABLE, SiteTask, find_task, read_task
 from truthound.automation.config import DEFAULT_PATH
@@ -46,11 +45,9 @@ for _name in _NEEDED:
     importlib.import_module(_name)
 # Loaded by some runs.
 _PERHAPS = (
-    "anyio._backends._asyncio",
+    *FETCHING,
     "encodings.idna",
     "encodings.utf_8_sig",
-    "truthound.automation._fetch",
-    "truthound.data.frames",
     "gzip",
 )
 
@@ -130,7 +127,7 @@ def _task(options: argparse.Namespace, stdin: TextIO | None) -> SiteTask:
             text = stdin.read()
         else:
             # Whatever the locale says, a task is UTF-8.
-            with open(0, "rb", closefd=False) as descriptor:  # noqa: PTH123 - no path
+            with open(0, "rb", closefd=False) as descriptor:
                 text = descriptor.read().decode()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"standard input: {error}") from error
@@ -151,7 +148,7 @@ class _Run:
         """Check the data, write what was found, and return the exit code."""
         source = self._source()
         with source.room(signals):
-            result, found = asyncio.run(self._checked(source))
+            result, found = signals.run(self._checked(source))
         if source.refused is not None:
             raise source.refused
         result.data_asset = str(source)

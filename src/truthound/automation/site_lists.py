@@ -75,8 +75,11 @@ def _of_csv(file: str, text: str) -> Iterator[str]:
                 column, is_heading = _column(file, row)
                 if is_heading:
                     continue
-            if column < len(row):
-                yield row[column].strip()
+            name = row[column].strip() if column < len(row) else ""
+            if not name:
+                place = f"{file}:{rows.line_num}"
+                raise ConfigurationFileError([f"{place}: there is no site in this row"])
+            yield name
     except csv.Error as error:
         raise ConfigurationFileError([f"{file}:{rows.line_num}: {error}"]) from error
 

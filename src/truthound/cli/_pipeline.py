@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any
 
 from truthound._clock import SYSTEM_CLOCK
@@ -43,13 +44,23 @@ def run_all(
     if sync:
         executor = PipelineExecutor(config)
         with shown(executor, len(names), quiet=quiet):
-            executor.run_all(names)
+            signal = _run_blocking(executor, names)
     else:
         executor = AsyncPipelineExecutor(config)
         with shown(executor, len(names), quiet=quiet):
             signal = asyncio.run(_run(executor, names))
     assert executor.last_run is not None  # it has just ended
     return executor.last_run, signal
+
+
+def _run_blocking(executor: PipelineExecutor, names: Sequence[str]) -> int | None:
+    try:
+        executor.run_all(names)
+    except (KeyboardInterrupt, SystemExit) as error:
+        if executor.last_run is None:
+            raise
+        return SIGINT if isinstance(error, KeyboardInterrupt) else SIGTERM
+    return None
 
 
 async def _run(executor: AsyncPipelineExecutor, names: Sequence[str]) -> int | None:

@@ -132,17 +132,12 @@ def _deliver(
     if is_json:
         text = json.dumps(run.to_dict(), indent=2)
     else:
-        shown = list(run) if verbose else run.failures
-        lines = [f"{_word(site.outcome)}  {site.summary()}" for site in shown]
-        lines.append(run.summary())
-        text = "\n".join(printable(line) for line in lines)
+        good = [f"ok  {site.summary()}" for site in run if verbose and site.success]
+        told = run.error_summary().splitlines()
+        text = "\n".join(printable(line) for line in [*good, *told, run.summary()])
     _files.write(text, output, quiet=quiet)
     if not quiet and run.failures and (is_json or output is not None):
         stderr(run.summary())
-
-
-def _word(outcome: str) -> str:
-    return {"success": "ok", "failure": "failed"}.get(outcome, outcome).ljust(11)
 
 
 @click.command("status", short_help="Show what was found out about sites.")
