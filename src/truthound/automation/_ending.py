@@ -21,7 +21,6 @@ from truthound.errors import (
 )
 from truthound.report._words import safe
 
-
 Result = TypeVar("Result")
 
 

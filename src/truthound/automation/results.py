@@ -159,7 +159,7 @@ class PipelineRun:
             "format": FORMAT,
             "run_id": self.run_id,
             "started_at": self.started_at.isoformat(),
-            "seconds": round(self.seconds, 3),
+            "seconds": self.seconds,
             "interrupted": self.interrupted,
             "sites": [_site_record(site) for site in self],
         }
@@ -221,5 +221,4 @@ def _site_record(site: SiteResult) -> dict[str, Any]:
     record = dataclasses.asdict(site)
     for attempt in record["attempts"]:
         attempt["started_at"] = attempt["started_at"].isoformat()
-        attempt["seconds"] = round(attempt["seconds"], 3)
     return {**record, "attempts": list(record["attempts"])}
