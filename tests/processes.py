@@ -27,7 +27,10 @@ class Family:
         for name in os.listdir("/proc"):  # noqa: PTH208 - names, not paths
             if name.isdigit() and int(name) != os.getpid():
                 with contextlib.suppress(OSError):
-                    if self.mark.encode() in Path("/proc", name, "environ").read_bytes():
+                    if (
+                        self.mark.encode()
+                        in Path("/proc", name, "environ").read_bytes()
+                    ):
                         found.add(int(name))
         return found
 
@@ -53,7 +56,7 @@ def descriptors() -> int:
 def site_threads() -> list[str]:
     """Return the threads that run sites."""
     names = [thread.name for thread in threading.enumerate()]
-    return [name for name in names if name.startswith("truthound-site")]
+    return [name for name in names if name.startswith("pipeline-site")]
 
 
 def sites(script: str = "", **options: Any) -> dict[str, Any]:

@@ -75,8 +75,9 @@ async def watch(folder: Path, incoming: Path, chat: str) -> None:
             if result.status == "failure":
                 break
         await feed
-    kept = sorted((folder / "results").glob("*.json"))
-    statuses = [json.loads(path.read_text())["status"] for path in kept]
+    kept = [json.loads(p.read_text()) for p in (folder / "results").glob("*.json")]
+    kept.sort(key=lambda result: result["run_time"])
+    statuses = [result["status"] for result in kept]
     print(f"kept: {', '.join(statuses)}")
 
 

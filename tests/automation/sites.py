@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -129,4 +128,4 @@ def answering(
 
 def left_in(folder: Path) -> list[str]:
     """Return what a site has left in a folder for temporary files."""
-    return [name for name in os.listdir(folder) if name.startswith("truthound-")]
+    return [path.name for path in folder.glob("truthound-*")]

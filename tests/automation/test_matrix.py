@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import random
 import re
 import signal
@@ -40,6 +39,7 @@ from truthound.automation._schema import (
     schema_of,
     write,
 )
+from truthound.automation._status import read_status
 from truthound.checkpoint import Checkpoint
 from truthound.profile import outline
 
@@ -95,9 +95,9 @@ def _plain_drift(before, after):
         words.append("null share {} -> {}".format(*map(percent, shares)))
     few, many = sorted((len(set(old)), len(set(new))))
     # Polars does not count the values of a column that has none of any type.
-    if before.count(None) < 40 > after.count(None) and many - few >= 10:
-        if many >= 2 * few:
-            words.append(f"distinct {len(set(old))} -> {len(set(new))}")
+    are_counted = before.count(None) < 40 > after.count(None)
+    if are_counted and many - few >= 10 and many >= 2 * few:
+        words.append(f"distinct {len(set(old))} -> {len(set(new))}")
     return words
 
 
@@ -252,8 +252,10 @@ def test_page_is_drawn_by_a_browser(tmp_path):
     page.write_text(matrix_page(hostile()))
 
     done = subprocess.run(
-        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-        + [f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()],
+        [
+            *(chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()),
+        ],
         capture_output=True,
         text=True,
         timeout=25,
@@ -406,12 +408,11 @@ def test_processes_that_are_killed_leave_whole_files():
         killed = random.Random(seed).sample(names, 10)
         codes = many(seed, names, killed)
         done = {name for name, code in codes.items() if code == 0}
-        assert {code for code in codes.values()} <= {0, -signal.SIGKILL}
+        assert {*codes.values()} <= {0, -signal.SIGKILL}
         assert done >= {*names} - {*killed}
         assert sites_of_matrix() >= done
-        for name in os.listdir(OUTPUT / "status"):
-            if not name.startswith("."):
-                json.loads((OUTPUT / "status" / name).read_bytes())
+        for path in (OUTPUT / "status").glob("[!.]*.json"):
+            read_status(path)
         for path in (OUTPUT / "schema").glob("[!.]*.json"):
             read_schema(path)
         page = (OUTPUT / "schema_matrix.html").read_text()

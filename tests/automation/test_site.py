@@ -82,7 +82,7 @@ def test_status_and_exit_code_follow_the_run(
     assert (found["exit_code"], found["row_count"]) == (code, 4)
     assert bool(found["reasons"]) == (code != 0)
     out, err = capsys.readouterr()
-    assert out.startswith(f"north: {health}, 4 rows, 1 column\n")
+    assert f"\nnorth: {health}, 4 rows, 1 column\n" in f"\n{out}"
     assert err == ""
 
 
@@ -152,7 +152,33 @@ def test_task_from_the_standard_input_of_a_process():
     )
 
     assert done.returncode == 0
-    assert done.stdout.startswith(b"n\\xf6rd: healthy")
+    assert b"\nn\\xf6rd: healthy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"{", b"{folder: /}", b"\xff"], ids=["empty", "cut", "part", "bytes"]
+)
+def test_standard_input_that_is_no_task_is_2(given):
+    done = subprocess.run(
+        [sys.executable, "-m", "truthound.automation.site", "--site=north", *ALL],
+        env=environment(TRUTHOUND_PIPELINE_CONFIG="-"),
+        input=given,
+        capture_output=True,
+        timeout=25,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert b"standard input" in done.stderr
+
+
+def test_sample_is_what_the_schema_is_of():
+    write_csv("rides.csv", fare=range(100))
+    configure(north={"source": "rides.csv", "sample_size": 10})
+
+    assert run() == 0
+    assert schema()["row_count"] == status()["row_count"] == 10
 
 
 def test_option_wins_over_the_variable(monkeypatch):
@@ -361,7 +387,7 @@ def test_names_of_sites_are_data(site, capsys):
         "schema",
         "status",
     }
-    assert len(os.listdir(OUTPUT / "status")) == 1
+    assert len([*(OUTPUT / "status").iterdir()]) == 1
     assert capsys.readouterr().out.count("\n") == 4
 
 
@@ -459,8 +485,10 @@ def test_nobody_answers(temporary, monkeypatch):
 
 def test_certificate_of_nobody(temporary, tmp_path):
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"],
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"),
+        ],
         check=True,
         capture_output=True,
     )
@@ -472,9 +500,8 @@ def test_certificate_of_nobody(temporary, tmp_path):
         process = start()
         with process:
             connection, _ = listening.accept()
-            with connection:
-                with pytest.raises((ssl.SSLError, ConnectionError)):
-                    context.wrap_socket(connection, server_side=True).recv(1)
+            with connection, pytest.raises((ssl.SSLError, ConnectionError)):
+                context.wrap_socket(connection, server_side=True).recv(1)
             out, err = process.communicate(timeout=25)
     assert process.returncode == 3
     assert "CERTIFICATE_VERIFY_FAILED" in out

@@ -17,7 +17,7 @@ from truthound.automation._logs import Log, headline
 from truthound.automation._names import shown_name
 from truthound.automation._site_config import Site
 from truthound.automation._spawner import Spawner
-from truthound.automation._task import VARIABLE, task_of
+from truthound.automation._task import MATRIX, VARIABLE, task_of
 from truthound.automation.config import PipelineConfig, variables
 from truthound.automation.results import Attempt, Outcome, SiteResult
 from truthound.errors import ConfigurationError
@@ -240,7 +240,7 @@ class SiteRun:
                 raise ConfigurationError(f"environment: {name!r} cannot be passed")
         content = b""
         if config.command is None:
-            env[VARIABLE] = "-"
+            env[VARIABLE], env[MATRIX] = "-", "later"
             content = task_of(config, site).encode()
             arguments = [f"--site={site.name}", *FLAGS]
             is_warm = config.isolation == "warm"

@@ -157,14 +157,14 @@ def _behind(names: Sequence[str], last: str | None) -> int:
     return len(names) if names[-1] == last else names.index(last) + 1
 
 
-def update(output: Path, content: bytes) -> list[str]:
+def update(output: Path, content: bytes | None = None) -> list[str]:
     """Write the matrix of all sites, unless it holds this site's schema already.
 
     Blocks while another process writes it.
 
     Args:
         output: the folder of findings.
-        content: of this site's schema, which has been written.
+        content: of this site's schema, which has been written; None: write it anyhow.
 
     Returns:
         What is wrong with the schemas of other sites, which are left out then.
@@ -176,9 +176,10 @@ def update(output: Path, content: bytes) -> list[str]:
         # Below stands what the matrix was made of that was last written as a whole,
         # so that no clock has to say whether this schema is in it. A process killed
         # in between leaves the list as it was, or cut short: then it is made again.
-        digest = hashlib.sha256(content).hexdigest().encode() + b"\n"
-        if digest in _content(lock) and _is_there(output):
-            return []
+        if content is not None:
+            digest = hashlib.sha256(content).hexdigest().encode() + b"\n"
+            if digest in _content(lock) and _is_there(output):
+                return []
         _tidy(output)
         schemas, contents, problems = collect(output)
         matrix = Matrix.of(schemas)

@@ -259,26 +259,42 @@ def answer(channel: socket.socket, record: dict[str, Any]) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve the socket whose descriptor is the first argument."""
+    """Serve a socket.
+
+    Args:
+        arguments: its descriptor, and a folder for temporary files, if there is one,
+            which is removed at the end; ``--warm`` before them.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Whoever has started this may have blocked signals, and SIGCHLD is needed.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    site: Callable[[Sequence[str]], int] | None = None
-    if "--warm" in arguments:
-        import gc
-
-        from truthound.automation.site import main as run_site
-        from truthound.automation.site import prepare
-
-        prepare()
-        site = run_site
-
-        gc.collect()
-        gc.freeze()  # the forks share these pages, and no collection writes to them
+    is_warm = arguments[0] == "--warm"
+    number, *scratch = arguments[is_warm:]
+    if scratch:
+        os.environ["TMPDIR"] = scratch[0]
     adopt()
-    with socket.socket(fileno=int(arguments[0])) as control:
-        os.set_inheritable(control.fileno(), False)
-        Server(control, site).serve()
+    try:
+        with socket.socket(fileno=int(number)) as control:
+            os.set_inheritable(control.fileno(), False)
+            Server(control, warmed() if is_warm else None).serve()
+    finally:
+        if scratch:
+            import shutil
+
+            shutil.rmtree(scratch[0], ignore_errors=True)
+
+
+def warmed() -> Callable[[Sequence[str]], int]:
+    """Import the site command with all that it may need, and return it."""
+    import gc
+
+    from truthound.automation.site import main as site
+    from truthound.automation.site import prepare
+
+    prepare()
+    gc.collect()
+    gc.freeze()  # the forks share these pages, and no collection writes to them
+    return site
 
 
 if __name__ == "__main__":

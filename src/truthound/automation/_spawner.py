@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -79,14 +80,22 @@ class Spawner:
     Args:
         folder: where the processes start.
         warm: fork the site command instead of starting programs.
+        has_scratch: give the processes a folder for temporary files (``TMPDIR``) that
+            is removed with what they leave in it, however they end.
         popen: starts the server; for tests.
     """
 
     def __init__(
-        self, folder: Path, *, warm: bool = False, popen: Popen = subprocess.Popen
+        self,
+        folder: Path,
+        *,
+        warm: bool = False,
+        has_scratch: bool = False,
+        popen: Popen = subprocess.Popen,
     ) -> None:
         self._folder = folder
         self._warm = warm
+        self._has_scratch = has_scratch
         self._popen = popen
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
@@ -164,12 +173,13 @@ class Spawner:
         if not sys.executable:
             raise OSError(errno.ENOENT, "there is no Python interpreter to start")
         ours, theirs = socket.socketpair()
-        number = str(theirs.fileno())
+        words = [sys.executable, "-I", "-S", str(_server.__file__)]
         if self._warm:
-            words = [sys.executable, "-m", _server.__name__, number, "--warm"]
-        else:
-            words = [sys.executable, "-I", "-S", str(_server.__file__), number]
+            words = [sys.executable, "-m", _server.__name__, "--warm"]
+        words.append(str(theirs.fileno()))
         try:
+            if self._has_scratch:
+                words.append(tempfile.mkdtemp(prefix="truthound-pipeline-"))
             with theirs:
                 self._server = self._popen(
                     words,
@@ -181,6 +191,7 @@ class Spawner:
                 )
         except BaseException:
             ours.close()
+            theirs.close()
             raise
         self._control = ours
 

@@ -17,6 +17,8 @@ from truthound.secrets import Secret
 
 # The configuration that the default command reads; - is for standard input.
 VARIABLE = "TRUTHOUND_PIPELINE_CONFIG"
+# "later": another process will write the schema matrix of all sites.
+MATRIX = "TRUTHOUND_PIPELINE_MATRIX"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from truthound import telemetry
@@ -12,6 +13,7 @@ from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._tasks import stop, undisturbed
 from truthound.automation._attempts import SiteRun, complete
 from truthound.automation._child import threaded
+from truthound.automation._findings import finish, spawner_of
 from truthound.automation._names import checked_names, shown_name
 from truthound.automation._spawner import Spawner
 from truthound.automation._story import Progress, Story
@@ -94,15 +96,13 @@ class AsyncPipelineExecutor:
         """
         names = checked_names(sites)
         story = self.story = Story(names, self.config, self._clock, progress)
-        spawner = Spawner(
-            self.config.working_directory, warm=self.config.isolation == "warm"
-        )
+        spawner = spawner_of(self.config)
         try:
             async with telemetry.span("pipeline.run", sites=len(names)):
                 await self._run(story, spawner)
         finally:
             run = self.last_run = story.close()
-            await undisturbed(_close(spawner))
+            await undisturbed(self._finish(spawner))
         return run.results
 
     async def _run(self, story: Story, spawner: Spawner) -> None:
@@ -128,9 +128,8 @@ class AsyncPipelineExecutor:
         async with telemetry.span("pipeline.site", site=shown_name(name)):
             story.end(await complete(site, slots))
 
-
-async def _close(spawner: Spawner) -> None:
-    try:
-        await threaded(spawner.close)
-    except OSError:  # no thread can be had: better to hold up the loop than to leak
-        spawner.close()
+    async def _finish(self, spawner: Spawner) -> None:
+        try:
+            await threaded(partial(finish, spawner, self.config))
+        except OSError:  # no thread can be had: better to hold up the loop than to leak
+            finish(spawner, self.config)

@@ -8,8 +8,8 @@ from typing import Any
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.automation._attempts import SiteRun, complete_blocking
+from truthound.automation._findings import finish, spawner_of
 from truthound.automation._names import checked_names
-from truthound.automation._spawner import Spawner
 from truthound.automation._story import Story
 from truthound.automation.config import PipelineConfig, load_config
 from truthound.automation.results import PipelineRun
@@ -70,15 +70,15 @@ class PipelineExecutor:
         """
         names = checked_names(sites)
         story = self.story = Story(names, self.config, self._clock)
-        folder, warm = self.config.working_directory, self.config.isolation == "warm"
+        spawner = spawner_of(self.config)
         try:
-            with Spawner(folder, warm=warm) as spawner:
-                for name in story.names:
-                    site = SiteRun(name, self.config, spawner, self._clock)
-                    story.begin(site)
-                    story.end(complete_blocking(site, self._clock))
+            for name in story.names:
+                site = SiteRun(name, self.config, spawner, self._clock)
+                story.begin(site)
+                story.end(complete_blocking(site, self._clock))
         finally:
             run = self.last_run = story.close()
+            finish(spawner, self.config)
         return run.results
 
     def execute_pipeline(self, site: str) -> bool:

@@ -23,7 +23,7 @@ from truthound.automation._ending import Exit, Signals, complain, guarded, say
 from truthound.automation._schema import SiteSchema
 from truthound.automation._source import FETCHING, Source
 from truthound.automation._status import SiteStatus, judge, write_status
-from truthound.automation._task import VARIABLE, SiteTask, find_task, read_task
+from truthound.automation._task import MATRIX, VARIABLE, SiteTask, find_task, read_task
 from truthound.automation.config import DEFAULT_PATH
 from truthound.checkpoint import CheckpointResult, CheckpointStatus
 from truthound.checkpoint._threads import in_thread
@@ -150,13 +150,19 @@ class _Run:
         with source.room(signals):
             result, found = signals.run(self._checked(source))
         if source.refused is not None:
-            raise source.refused
+            raise ConfigurationError(source.hidden(str(source.refused)))
         result.data_asset = str(source)
         schema = None if found is None else self._schema(result, found)
         status = judge(
             self.site, result, schema.reasons if schema else (), source.hidden
         )
-        _tell(status)
+        try:
+            self._write(schema, status)
+        finally:
+            _tell(status)  # the last lines of the log are what a summary shows
+        return status.exit_code
+
+    def _write(self, schema: SiteSchema | None, status: SiteStatus) -> None:
         if schema is not None and status.completed:
             self._write_schema(schema)
         if self.wants_status:
@@ -165,7 +171,6 @@ class _Run:
             # All is written: the next run is compared with this one.
             settled = schema.settled().encoded()
             _schema.write(_schema.path_of(self.task.output, self.site), settled)
-        return status.exit_code
 
     def broke(self, error: TruthoundError, code: Exit) -> None:
         """Write the status of a site whose run ends with an error, if it can be."""
@@ -234,9 +239,11 @@ class _Run:
         output = self.task.output
         path, content = _schema.path_of(output, self.site), schema.encoded()
         _schema.write(path, content)
+        say(f"wrote {path}")
+        if os.environ.get(MATRIX) == "later":
+            return  # whoever runs many sites writes it once for all
         for problem in _matrix.update(output, content):
             complain(f"truthound: {problem}")
-        say(f"wrote {path}")
         say(f"wrote {output / _matrix.NAME}{', '.join(_matrix.SUFFIXES)}")
 
 

@@ -182,14 +182,19 @@ def status(
 
 
 def _table(records: list[dict[str, Any]]) -> list[str]:
-    rows = [("status", "site", "when", "reasons")]
+    from truthound.automation._names import shown_name
+
+    rows = [("status", "site", "when (UTC)", "reasons")]
     for record in records:
         reasons = record["reasons"]
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         said = reasons[0] + more if reasons else ""
-        rows.append((record["status"], record["site"], record["run_time"] or "", said))
+        when = (record["run_time"] or "")[:19].replace("T", " ")  # in UTC
+        rows.append((record["status"], shown_name(record["site"]), when, said))
     widths = [max(len(row[n]) for row in rows) for n in range(3)]
     return [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, [*widths, 0], strict=True))
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)
+        ).rstrip()
         for row in rows
     ]
