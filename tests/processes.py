@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -46,6 +47,14 @@ def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
     while not (found := condition()) and time.monotonic() < give_up:
         time.sleep(0.01)
     return found
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Let the loop go on until a condition holds."""
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up, "it does not come about"
+        await asyncio.sleep(0.01)
 
 
 def descriptors() -> int:

@@ -326,7 +326,7 @@ def test_file_that_cannot_be_read_is_named(path: str) -> None:
     (line,) = problems(path)
 
     assert line.startswith(path)
-    with pytest.raises(ConfigurationFileError, match="automation/config.yaml"):
+    with pytest.raises(ConfigurationFileError, match=r"automation/config\.yaml"):
         UniversalRunner()
 
 

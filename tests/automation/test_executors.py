@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from processes import Family, sites
+from processes import Family, sites, until
 from truthound.automation import (
     AsyncPipelineExecutor,
     PipelineConfig,
@@ -561,10 +561,13 @@ async def test_variable_that_goes_between_two_attempts_is_said(
     )
     executor = AsyncPipelineExecutor(config)
     task = asyncio.create_task(executor.run_all_async(["a"]))
-    while not (
-        executor.story and executor.story.active and executor.story.active["a"].waits
-    ):
-        await asyncio.sleep(0.01)
+    await until(
+        lambda: (
+            executor.story
+            and executor.story.active
+            and executor.story.active["a"].waits
+        )
+    )
     monkeypatch.delenv("SITE_TOKEN")
 
     await task

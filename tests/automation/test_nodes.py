@@ -147,7 +147,8 @@ def test_task_of_a_site_arrives_as_it_was(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_task_from_a_file_is_that_from_the_executor() -> None:
     Path("c.yaml").write_text(
-        "sites:\n  a:\n    source: a.csv\n    validators: [null, {range: {min: 0x10}}]\n"
+        "sites:\n  a:\n    source: a.csv\n"
+        "    validators: [null, {range: {min: 0x10}}]\n"
     )
     config = load_config("c.yaml")
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from processes import Family
+from processes import Family, until
 from truthound.automation.action import PipelineAction
 from truthound.checkpoint import Checkpoint, load_checkpoints
 from truthound.errors import ConfigurationError, UnknownOptionError
@@ -135,8 +135,7 @@ async def test_cancelled_checkpoint_ends_the_sites(
         actions=[PipelineAction(config_path=path, notify_on="always")],
     )
     task = asyncio.create_task(checkpoint.run_async())
-    while not (tmp_path / "seen").exists():
-        await asyncio.sleep(0.01)
+    await until((tmp_path / "seen").exists)
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

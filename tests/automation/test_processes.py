@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,15 @@ import pytest
 from blockbuster import blockbuster
 
 from cli.shell import environment
-from processes import PATIENCE, Family, descriptors, eventually, site_threads, sites
+from processes import (
+    PATIENCE,
+    Family,
+    descriptors,
+    eventually,
+    site_threads,
+    sites,
+    until,
+)
 from truthound.automation import AsyncPipelineExecutor, PipelineExecutor, PipelineRun
 from truthound.automation._child import MARK, Child, threaded
 from truthound.automation._spawner import Spawner
@@ -89,9 +96,7 @@ def test_site_that_is_stopped_is_ended(family: Family) -> None:
 async def started(executor: AsyncPipelineExecutor, *paths: Path) -> asyncio.Task[Any]:
     """Return a run of one site that has made its files."""
     task = asyncio.create_task(executor.run_all_async(["a"]))
-    give_up = time.monotonic() + PATIENCE
-    while not all(path.exists() for path in paths) and time.monotonic() < give_up:
-        await asyncio.sleep(0.01)
+    await until(lambda: all(path.exists() for path in paths))
     return task
 
 
@@ -139,12 +144,13 @@ async def test_second_attempt_that_is_interrupted_is_told(tmp_path: Path) -> Non
 async def test_run_interrupted_in_a_pause_is_told() -> None:
     executor = AsyncPipelineExecutor(sites("exit 1", retry_count=3, retry_delay=50))
     task = asyncio.create_task(executor.run_all_async(["a", "b"]))
-    while not (
-        executor.story
-        and len(executor.story.active) == 2
-        and all(site.waits for site in executor.story.active.values())
-    ):
-        await asyncio.sleep(0.01)
+    await until(
+        lambda: (
+            executor.story
+            and len(executor.story.active) == 2
+            and all(site.waits for site in executor.story.active.values())
+        )
+    )
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -237,12 +243,10 @@ def test_sites_are_tried_again_when_their_server_is_killed(
 
     async def main() -> dict[str, bool]:
         task = asyncio.create_task(executor.run_all_async(["a", "b", "c"]))
-        while len(list(tmp_path.glob("[ab]"))) < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(list(tmp_path.glob("[ab]"))) == 2)
         (server,) = servers(family)
         os.kill(server, signal.SIGKILL)
-        while not (tmp_path / "c").exists():
-            await asyncio.sleep(0.01)
+        await until((tmp_path / "c").exists)
         (server,) = servers(family)
         os.kill(server, signal.SIGKILL)
         return await task

@@ -280,10 +280,7 @@ def test_default_command_reads_the_sites_of_the_configuration(run: Any) -> None:
     assert "south: its data is not as it should be (exit code 1)" in out
     code, out, _ = run("status", "-c", "c.yaml")
     assert code == 1
-    assert [line.split()[:2] for line in out.splitlines()[1:]][0] == [
-        "healthy",
-        "north",
-    ]
+    assert out.splitlines()[1].split()[:2] == ["healthy", "north"]
 
 
 # ----------------------------------------------------------------- interruptions

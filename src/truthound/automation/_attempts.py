@@ -88,7 +88,7 @@ class SiteRun:
         self._clock = clock
         self._site = Site(name)
         self._is_started = False
-        self.waits = False
+        self.waits: bool = False
         self._outcome: Outcome = "interrupted"
         self._error: str | None = None
         self._child: Child | None = None

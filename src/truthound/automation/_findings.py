@@ -7,7 +7,6 @@ import logging
 from truthound.automation import _matrix, _schema
 from truthound.automation._spawner import Spawner
 from truthound.automation.config import PipelineConfig
-from truthound.errors import StoreError
 
 logger: logging.Logger = logging.getLogger("truthound.automation")
 
@@ -30,11 +29,11 @@ def finish(spawner: Spawner, config: PipelineConfig) -> None:
 def _write_matrix(config: PipelineConfig) -> None:
     # What is wrong is logged: the run has been made.
     output = config.output_directory
-    if config.command is not None or not (output / _schema.FOLDER).is_dir():
-        return
     try:
+        if config.command is not None or not (output / _schema.FOLDER).is_dir():
+            return
         problems = _matrix.update(output)
-    except StoreError as error:
+    except OSError as error:  # a StoreError is one
         problems = [str(error)]
     for problem in problems:
         logger.error("%s", problem)

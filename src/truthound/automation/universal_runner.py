@@ -44,8 +44,8 @@ class UniversalRunner:
         | PipelineConfig = DEFAULT_PATH,
     ) -> None:
         self.config: PipelineConfig = load_config(config_path)
-        self.sync_executor = PipelineExecutor(self.config)
-        self.async_executor = AsyncPipelineExecutor(self.config)
+        self.sync_executor: PipelineExecutor = PipelineExecutor(self.config)
+        self.async_executor: AsyncPipelineExecutor = AsyncPipelineExecutor(self.config)
         self._last: PipelineExecutor | AsyncPipelineExecutor = self.async_executor
 
     @property

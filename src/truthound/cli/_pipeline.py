@@ -70,7 +70,10 @@ async def _run(executor: AsyncPipelineExecutor, names: Sequence[str]) -> int | N
         while not task.done():
             if len(signals.came) == 1:
                 active = len(executor.story.active) if executor.story else 0
-                stderr(f"stopping: {active} under way are ended; again to kill them")
+                stderr(
+                    f"stopping: {active} under way are asked to end; "
+                    "again to end them at once"
+                )
             task.cancel()
             await signals.until(task)
         with contextlib.suppress(asyncio.CancelledError):

@@ -27,7 +27,7 @@ def pipeline() -> None:
     """Run a pipeline for each site, in a process of its own."""
 
 
-configuration = click.option(
+_configuration = click.option(
     "-c",
     "--config",
     metavar="FILE",
@@ -35,7 +35,7 @@ configuration = click.option(
     show_default=True,
     help="The configuration of the pipelines.",
 )
-listed = click.option(
+_listed = click.option(
     "--from",
     "from_file",
     metavar="FILE",
@@ -46,8 +46,8 @@ listed = click.option(
 
 @click.command("run", short_help="Run the pipelines of sites, side by side.")
 @click.argument("sites", nargs=-1)
-@configuration
-@listed
+@_configuration
+@_listed
 @click.option(
     "--max-concurrent",
     metavar="N",
@@ -142,8 +142,8 @@ def _deliver(
 
 @click.command("status", short_help="Show what was found out about sites.")
 @click.argument("sites", nargs=-1)
-@configuration
-@listed
+@_configuration
+@_listed
 @click.option(
     "-f",
     "--format",
