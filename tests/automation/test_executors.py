@@ -262,7 +262,7 @@ def test_story_tells_how_each_attempt_ended() -> None:
         'echo "hello $TRUTHOUND_SITE"; case "$TRUTHOUND_SITE" in '
         "exits) exit 7;; dies) kill -SEGV $$;; sleeps) exec sleep 60;; esac"
     )
-    config = sites(script, sites={"sleeps": {"timeout": 0.3}})
+    config = sites(script, sites={"sleeps": {"timeout": 1}})
 
     found = run(config, ["fine", "exits", "dies", "sleeps"]).sites
 
@@ -275,7 +275,7 @@ def test_story_tells_how_each_attempt_ended() -> None:
         "fine": ("success", 0, None, None),
         "exits": ("failure", 7, None, "exit code 7"),
         "dies": ("incomplete", None, "SIGSEGV", "killed by SIGSEGV"),
-        "sleeps": ("incomplete", None, "SIGTERM", "not finished after 0.3 s"),
+        "sleeps": ("incomplete", None, "SIGTERM", "not finished after 1 s"),
     }
     for name, site in found.items():
         assert site.last is not None

@@ -145,6 +145,42 @@ def test_task_of_a_site_arrives_as_it_was(monkeypatch: pytest.MonkeyPatch) -> No
     assert task.checkpoint.validate() == []
 
 
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+WORDS = NAMES.filter(lambda text: "${" not in text)
+
+
+@given(
+    NAMES.filter(str.strip),
+    st.dictionaries(NAMES, WORDS, max_size=3),
+    st.dictionaries(NAMES.filter(lambda key: key != "<<"), WORDS, max_size=3),
+    st.lists(
+        st.text("ab\"'\\{}[]:,#&*!|>%@` \n", min_size=1),
+        min_size=1,
+        max_size=3,
+        unique=True,
+    ),
+)
+def test_any_task_arrives_as_it_was(
+    name: str, headers: dict[str, str], tags: dict[str, str], columns: list[str]
+) -> None:
+    headers.pop("<<", None)
+    rules = [{"null": {"column": column}} for column in columns]
+    options = {
+        "source": "data.csv",
+        "headers": headers,
+        "tags": tags,
+        "validators": rules,
+    }
+    config = load_config({"sites": {name: options}})
+
+    task = read_task(name, task_of(config, config.site(name)))
+
+    assert (task.site, task.checkpoint.config.tags) == (name, tags)
+    assert {key: value.reveal() for key, value in task.headers.items()} == headers
+    own = task.checkpoint.config.validators or []
+    assert own == rules
+
+
 def test_task_from_a_file_is_that_from_the_executor() -> None:
     Path("c.yaml").write_text(
         "sites:\n  a:\n    source: a.csv\n"

@@ -189,3 +189,34 @@ def test_attempt_after_a_failure_can_be_the_one(tmp_path: Path) -> None:
     assert [attempt.number for attempt in site.attempts] == [1, 2, 3]
     assert site.error is None
     assert site.summary().startswith("a: success (3 attempts, ")
+
+
+def test_site_whose_data_is_bad_is_not_checked_again() -> None:
+    """The default command, as it is: 0, 1, 2 and 3."""
+    Path("good.csv").write_text("id\n1\n")
+    Path("bad.csv").write_text("id,x\n1,\n")
+    named = {name: {"source": f"{name}.csv"} for name in ("good", "bad", "gone")}
+    named["unset"] = {"source": "${NO_LAKE}/x.csv"}
+    executor = AsyncPipelineExecutor(
+        {
+            "sites": named,
+            "defaults": {"validators": ["null"]},
+            "retry_count": 2,
+            "retry_delay": 0,
+        }
+    )
+
+    asyncio.run(executor.run_all_async([*named, "unknown"]))
+
+    assert executor.last_run is not None
+    found = {
+        site.site: (site.outcome, [attempt.exit_code for attempt in site.attempts])
+        for site in executor.last_run
+    }
+    assert found == {
+        "good": ("success", [0]),
+        "bad": ("failure", [1]),
+        "gone": ("incomplete", [3, 3]),
+        "unset": ("incomplete", [2]),
+        "unknown": ("incomplete", []),
+    }

@@ -398,7 +398,7 @@ def test_stream_that_is_closed_is_no_crash(family: Family, closed: int) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a terminal of Linux")
 def test_terminal_shows_what_runs_and_is_left_clean(family: Family) -> None:
-    configure(command=["sh", "-c", "sleep 1.5; exit 1"], retry_count=1)
+    configure(command=["sh", "-c", "sleep 2.5; exit 1"], retry_count=1)
     ours, theirs = pty.openpty()
     with start("run", "north", "south", stderr=theirs) as process:
         os.close(theirs)

@@ -373,7 +373,11 @@ def _marked(mark: str) -> Iterator[int]:
     if not sys.platform.startswith("linux"):
         return
     wanted = mark.encode()
-    for name in os.listdir("/proc"):  # noqa: PTH208 - names alone
+    try:
+        names = os.listdir("/proc")  # noqa: PTH208 - names alone
+    except OSError:  # no descriptor is free: what is left ends with the run
+        return
+    for name in names:
         if name.isdigit():
             with contextlib.suppress(OSError):
                 content = Path("/proc", name, "environ").read_bytes()
