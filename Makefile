@@ -63,11 +63,11 @@ clean: ## remove what the targets made
 
 # The stamps are written last: what was interrupted is made again. The environment for
 # development holds all that the one for running does.
-$(RUN_READY): requirements.lock pyproject.toml scripts/environment.sh
+$(RUN_READY): requirements.lock pyproject.toml scripts/environment.sh scripts/metadata.py
 	@if [ -f $(DEV_READY) ] && [ ! requirements-dev.lock -nt $(DEV_READY) ]; \
 	then touch $@; \
 	else sh scripts/environment.sh "$(PYTHON)" $(VENV) requirements.lock; touch $@; fi
 
-$(DEV_READY): requirements-dev.lock pyproject.toml scripts/environment.sh
+$(DEV_READY): requirements-dev.lock pyproject.toml scripts/environment.sh scripts/metadata.py
 	@sh scripts/environment.sh "$(PYTHON)" $(VENV) requirements-dev.lock
 	@touch $(RUN_READY) $@

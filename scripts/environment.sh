@@ -17,11 +17,12 @@ else
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
         --require-hashes -r "$lock"
 fi
-# The project itself: its source folder on the path, and its command. That needs no
+# The project itself: its source folder on the path, its entry points, its command. That needs no
 # build and downloads nothing.
 site=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pwd >"$site/truthound-source.pth"
 sed -i.bak 's|$|/src|' "$site/truthound-source.pth" && rm "$site/truthound-source.pth.bak"
+"$folder/bin/python" scripts/metadata.py "$site"
 cat >"$folder/bin/truthound" <<EOF
 #!/bin/sh
 exec "$(cd "$folder" && pwd)/bin/python" -m truthound "\$@"

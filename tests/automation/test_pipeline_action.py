@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from truthound.checkpoint import Checkpoint, load_checkpoints
 from truthound.errors import ConfigurationError, UnknownOptionError
 
 pytestmark = pytest.mark.usefixtures("family")
-ROOT = Path(__file__).parents[2]
 CONFIG = """\
 command: [sh, -c, 'echo "$TRUTHOUND_CHECKPOINT|$TRUTHOUND_STATUS" >>{0}/seen; {1}']
 log_directory:
@@ -40,23 +38,8 @@ def run(action: PipelineAction, name: str = "rides") -> Any:
     return found
 
 
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the entry points of this project be found, however it is installed."""
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    points = groups["entry-points"]["truthound.actions"]
-    folder = tmp_path / "site" / "truthound_async_test-0.dist-info"
-    folder.mkdir(parents=True)
-    lines = [f"{name} = {value}" for name, value in points.items()]
-    (folder / "entry_points.txt").write_text("\n".join(["[truthound.actions]", *lines]))
-    (folder / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: truthound-async-test\nVersion: 0\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-
-
 def test_checkpoint_of_a_file_runs_the_pipelines(
-    installed: None, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     configure(tmp_path)
     (tmp_path / "rides.csv").write_text("id\n1\n")
@@ -170,6 +153,7 @@ def test_wrong_configuration_is_found_by_validation_and_is_an_error(
     ("options", "error"),
     [
         ({"sites": "a"}, ConfigurationError),
+        ({"sites": []}, ConfigurationError),
         ({"max_concurrent_sites": 0}, ConfigurationError),
         ({"max_concurrent_sites": -1}, ConfigurationError),
         ({"max_concurrent_sites": 1.5}, ConfigurationError),

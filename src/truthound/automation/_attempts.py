@@ -14,8 +14,8 @@ from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._policy import RetryPolicy
 from truthound.automation._child import KEPT, Child, Ended
 from truthound.automation._logs import Log, headline
-from truthound.automation._names import shown_name
-from truthound.automation._site_config import Site
+from truthound.automation._names import refuse_path, shown_name
+from truthound.automation._site_config import PLACE, Site
 from truthound.automation._spawner import Spawner
 from truthound.automation._task import MATRIX, VARIABLE, task_of
 from truthound.automation.config import PipelineConfig, variables
@@ -241,6 +241,7 @@ class SiteRun:
         content = b""
         if config.command is None:
             env[VARIABLE], env[MATRIX] = "-", "later"
+            env["PYTHONSAFEPATH"] = "1"  # what lies in the folder hides no module
             content = task_of(config, site).encode()
             arguments = [f"--site={site.name}", *FLAGS]
             is_warm = config.isolation == "warm"
@@ -273,13 +274,16 @@ def _filled(command: tuple[str, ...], site: str) -> list[str]:
     """Return a command with the name of a site in it.
 
     Raises:
-        ConfigurationError: the program would take the name for an option.
+        ConfigurationError: the program would take the name for an option, or it would
+            lead out of the path that it is a part of.
     """
     words = []
     options_end = False
     for word in command:
         given = resolved(word)
-        filled = given.replace("{site}", site)
+        if "/" in given and PLACE in given:
+            refuse_path(site, word)
+        filled = given.replace(PLACE, site)
         is_option = filled.startswith("-") and not given.startswith("-")
         if is_option and not options_end:
             raise ConfigurationError(

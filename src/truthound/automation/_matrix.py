@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from truthound._clock import SYSTEM_CLOCK
 from truthound.automation._matrix_page import matrix_page
 from truthound.automation._schema import FOLDER, Field, SiteSchema, read_schema, write
 from truthound.errors import StoreError
@@ -29,6 +30,8 @@ from truthound.report._words import safe
 NAME = "schema_matrix"
 SUFFIXES = (".json", ".csv", ".html")
 LOCK = f".{NAME}.lock"
+PATIENCE = 60.0  # seconds to wait for another process that writes the matrix
+STEP = 0.02  # seconds between two looks
 # What a spreadsheet takes for a formula, in either width. Other signs of the kind, a
 # tab or a line's end, are made visible before.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
@@ -239,11 +242,25 @@ def _locked(path: Path) -> Iterator[int]:
     with _naming(path):
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
     try:
-        with _naming(path, "locked"):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        give_up = SYSTEM_CLOCK.monotonic() + PATIENCE
+        while not _is_locked(descriptor, path):
+            if SYSTEM_CLOCK.monotonic() > give_up:
+                raise StoreError(
+                    f"{path} is held by another process for over {PATIENCE:.0f} s"
+                )
+            SYSTEM_CLOCK.sleep(STEP)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _is_locked(descriptor: int, path: Path) -> bool:
+    with _naming(path, "locked"):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 @contextlib.contextmanager

@@ -42,6 +42,18 @@ def refuse_name(name: str) -> None:
         ) from None
 
 
+def refuse_path(name: str, where: str) -> None:
+    """Raise if a name would be more than one part of a path.
+
+    Raises:
+        ConfigurationError: it would lead to another folder.
+    """
+    if "/" in name or "\\" in name or name in (".", ".."):
+        raise ConfigurationError(
+            f"the site {shown_name(name)} cannot be a part of the path {where}"
+        )
+
+
 def checked_names(names: Iterable[str]) -> list[str]:
     """Return the names of sites, each once, in their order.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from truthound.automation._names import refuse_name, shown_name
+from truthound.automation._names import refuse_name, refuse_path, shown_name
 from truthound.automation._nodes import mapping, node_of, without
 from truthound.checkpoint import Checkpoint, CheckpointConfig
 from truthound.checkpoint.config._checkpoints import checkpoints_of
@@ -93,6 +93,8 @@ class Sites(Mapping[str, Site]):
         """
         refuse_name(name)
         found = self._named.get(name) or self._default
+        if needs_source and not name.strip():
+            raise ConfigurationError(f"a site's name is blank: {name!r}")
         if needs_source and (found is None or _source(found) is None):
             hint = did_you_mean(name, self._named) or "; it has no source"
             raise ConfigurationError(
@@ -286,12 +288,8 @@ def _placed(options: Node, name: str) -> Node:
         return options
     if "://" in source.scalar:
         part = quote(name, safe="")
-    elif "/" in name or "\\" in name or name in (".", ".."):
-        raise ConfigurationError(
-            f"the site {name!r} cannot be a part of the path {source.scalar}; give it "
-            "a source of its own"
-        )
     else:
+        refuse_path(name, source.scalar)
         part = name
     text = source.scalar.replace(PLACE, part)
     placed = dataclasses.replace(source, scalar=text, text=text)

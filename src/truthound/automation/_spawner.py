@@ -100,6 +100,7 @@ class Spawner:
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._scratch = ""
 
     def __enter__(self) -> Self:
         return self
@@ -155,19 +156,25 @@ class Spawner:
 
     def _ask(self, body: bytes, descriptors: list[int]) -> None:
         with self._lock:
-            if self._server is not None and self._server.poll() is not None:
-                self._close()
-            if self._control is None:
-                self._start()
-            assert self._control is not None  # just started
             request = len(body).to_bytes(4, "big") + body
             try:
-                sent = socket.send_fds(self._control, [request], descriptors)
-                self._control.sendall(request[sent:])
-            except BaseException:
-                # A request that was cut would be taken for the next one.
-                self._close()
-                raise
+                self._send(request, descriptors)
+            except (BrokenPipeError, ConnectionResetError):
+                self._send(request, descriptors)  # the server was killed: a new one
+
+    def _send(self, request: bytes, descriptors: list[int]) -> None:
+        if self._server is not None and self._server.poll() is not None:
+            self._close()
+        if self._control is None:
+            self._start()
+        assert self._control is not None  # just started
+        try:
+            sent = socket.send_fds(self._control, [request], descriptors)
+            self._control.sendall(request[sent:])
+        except BaseException:
+            # A request that was cut would be taken for the next one.
+            self._close()
+            raise
 
     def _start(self) -> None:
         if not sys.executable:
@@ -175,11 +182,13 @@ class Spawner:
         ours, theirs = socket.socketpair()
         words = [sys.executable, "-I", "-S", str(_server.__file__)]
         if self._warm:
-            words = [sys.executable, "-m", _server.__name__, "--warm"]
+            # -P: what lies in the folder takes the place of no module.
+            words = [sys.executable, "-P", "-m", _server.__name__, "--warm"]
         words.append(str(theirs.fileno()))
         try:
             if self._has_scratch:
-                words.append(tempfile.mkdtemp(prefix="truthound-pipeline-"))
+                self._scratch = tempfile.mkdtemp(prefix="truthound-pipeline-")
+                words.append(self._scratch)
             with theirs:
                 self._server = self._popen(
                     words,
@@ -206,6 +215,9 @@ class Spawner:
                 self._server.kill()
                 self._server.wait()
             self._server = None
+        if self._scratch:  # the server removes it, unless it was killed
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = ""
 
 
 def _found(program: str, path: str, folder: Path) -> str:

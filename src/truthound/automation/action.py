@@ -35,6 +35,8 @@ class PipelineActionConfig(ActionConfig):
         super().check()
         if isinstance(self.sites, str):
             raise ConfigurationError(f"sites is a list of names, not {self.sites!r}")
+        if self.sites is not None and not self.sites:
+            raise ConfigurationError("sites is empty; leave it out for all of them")
         if self.max_concurrent_sites is not None:
             check_number("max_concurrent_sites", self.max_concurrent_sites, kind=int)
             if not self.max_concurrent_sites:
