@@ -53,7 +53,7 @@ def test_benchmark_prints_a_table_of_speed_ups() -> None:
 def test_many_sites() -> None:
     lines = run("many_sites.py").splitlines()
     assert len([line for line in lines if re.search(r" of 16  \w\w  ", line)]) == 16
-    assert "7 of 16 sites succeeded, 7 failure, 2 incomplete" in lines[16]
+    assert "7 of 16 sites succeeded, 7 failed, 2 incomplete" in lines[16]
     assert lines[-1] == "14 sites in schema_matrix.json"
 
 

@@ -96,10 +96,11 @@ def _variable(name: str, places: Mapping[str, str] | None) -> str:
 def hidden(message: str, names: Iterable[str]) -> str:
     """Return a message with the values of some variables as ``${NAME}``.
 
-    Values of less than four characters stay: they would be found in any word.
+    The longest first, as one may be a part of another. Values of less than four
+    characters stay: they would be found in any word.
     """
-    for name in names:
-        value = os.environ.get(name, "")
+    values = {name: os.environ.get(name, "") for name in names}
+    for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
         if len(value) > 3:
             message = message.replace(value, f"${{{name}}}")
     return message

@@ -204,6 +204,12 @@ CODE = {
     "perl": ["perl", "-lne", "print '{site}'"],
     "node": ["node", "--eval", "'{site}'"],
     "powershell": ["pwsh", "-Command", "Get {site}"],
+    "shell, code letter first": ["sh", "-ce", "echo {site}"],
+    "shell, option behind": ["sh", "-c", "-x", "echo {site}"],
+    "code in the option": ["python3", "-cprint({site})"],
+    "node prints": ["node", "-p", "{site}"],
+    "awk": ["awk", "BEGIN {{site}}"],
+    "python, option with a value": ["python", "-W", "error", "-c", "x = '{site}'"],
 }
 
 
@@ -211,7 +217,7 @@ CODE = {
 def test_name_of_a_site_is_no_code(command: list[str]) -> None:
     (line,) = problems({"command": command})
 
-    assert "would be read as code; give it as an argument" in line
+    assert "would be read as code by" in line
 
 
 @pytest.mark.parametrize(
@@ -222,6 +228,9 @@ def test_name_of_a_site_is_no_code(command: list[str]) -> None:
         ["python", "crawl.py", "-site", "{site}"],
         ["python", "-m", "crawl", "--name", "{site}"],
         ["curl", "-e", "{site}"],
+        ["bash", "-e", "crawl.sh", "{site}"],
+        ["awk", "-f", "crawl.awk", "{site}"],
+        ["awk", "{print $1}", "{site}"],
         ["xargs"],
     ],
 )

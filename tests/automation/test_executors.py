@@ -293,7 +293,7 @@ def test_alike_failures_stand_together_in_the_summary() -> None:
         "site-0, site-1, site-2, site-3, site-4, site-5, site-6, site-7, site-8, "
         "site-9 and 2 more: exit code 3\n    broken"
     )
-    assert story.summary().startswith("0 of 12 sites succeeded, 12 failure in ")
+    assert story.summary().startswith("0 of 12 sites succeeded, 12 failed in ")
 
 
 @pytest.mark.parametrize("together", [True, False])

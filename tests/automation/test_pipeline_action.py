@@ -71,8 +71,9 @@ def test_failing_site_is_told(tmp_path: Path) -> None:
 
     assert str(found.status) == "failure"
     assert found.details["results"] == {"a": True, "b": False}
-    assert found.message.startswith("1 of 2 sites succeeded, 1 failure in ")
-    assert found.error == "b: exit code 1\n    why"
+    assert found.message.startswith("1 of 2 sites succeeded, 1 failed in ")
+    assert found.error == f"{found.message}: b"
+    assert found.details["errors"] == {"b": "exit code 1"}
 
 
 def test_some_sites_can_be_chosen(tmp_path: Path) -> None:

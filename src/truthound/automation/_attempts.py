@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import errno
 import logging
 import random
-import shlex
 import signal
 import sys
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._policy import RetryPolicy
 from truthound.automation._child import KEPT, Child, Ended
+from truthound.automation._commands import filled
+from truthound.automation._ending import Exit
 from truthound.automation._logs import Log, headline
-from truthound.automation._names import refuse_path, shown_name
-from truthound.automation._site_config import PLACE, Site
+from truthound.automation._names import shown_name
+from truthound.automation._site_config import Site
 from truthound.automation._spawner import Spawner
+from truthound.automation._status import path_of, read_status
 from truthound.automation._task import MATRIX, VARIABLE, task_of
 from truthound.automation.config import PipelineConfig, variables
 from truthound.automation.results import Attempt, Outcome, SiteResult
 from truthound.errors import ConfigurationError
-from truthound.secrets import hidden, references, resolved
+from truthound.secrets import hidden, references
 
 logger: logging.Logger = logging.getLogger("truthound.automation")
 
 MODULE = "truthound.automation.site"
 FLAGS = ("--schema-matrix", "--emit-status")
 NAME = "TRUTHOUND_SITE"  # tells any command the site's name
-# Exit codes of the default command.
-UNHEALTHY, INCOMPLETE = 1, 3
-_MEANINGS = {
-    UNHEALTHY: "its data is not as it should be",
-    2: "its configuration is wrong",
-    INCOMPLETE: "it could not be completed",
+# Exit codes of the default command, for people.
+_MEANINGS: dict[int, str] = {
+    Exit.UNHEALTHY: "its data is not as it should be",
+    Exit.USAGE: "its configuration is wrong",
+    Exit.INCOMPLETE: "it could not be completed",
+    Exit.INTERRUPTED: "it was interrupted",
+    Exit.TERMINATED: "it was terminated",
 }
-_AGAIN: frozenset[int | str] = frozenset({INCOMPLETE, "signal", "timeout"})
+_AGAIN: frozenset[int | str] = frozenset(
+    {Exit.INCOMPLETE, Exit.INTERRUPTED, Exit.TERMINATED, "signal", "timeout"}
+)
 # A program that is not there will not be there in a second.
 _FINAL = {errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.E2BIG, errno.ENOTDIR}
 LONGEST_PAUSE = 60.0  # seconds
@@ -130,6 +137,7 @@ class SiteRun:
             "timeout": f"not finished after {self._limit():g} s",
             "stopped": "interrupted",
             "lost": "its process was lost",
+            "crashed": f"it ended without having checked anything (exit code {code})",
         }
         error = None if ended.by == "exit" and not code else words[ended.by]
         self._note(ended, error)
@@ -140,7 +148,9 @@ class SiteRun:
         if error is None:
             self._outcome = "success"
             return None
-        incomplete = ended.by != "exit" or (self._is_default() and code != UNHEALTHY)
+        incomplete = ended.by != "exit" or (
+            self._is_default() and code != Exit.UNHEALTHY
+        )
         self._outcome = "incomplete" if incomplete else "failure"
         return self._pause() if self._is_worth_trying(ended) else None
 
@@ -177,6 +187,7 @@ class SiteRun:
             outcome=self._outcome,
             attempts=tuple(self.attempts),
             error=error,
+            ended_at=self._clock.now(),
             log=None if self._log.path is None else str(self._log.path),
         )
 
@@ -247,7 +258,7 @@ class SiteRun:
             is_warm = config.isolation == "warm"
             argv = arguments if is_warm else [sys.executable, "-m", MODULE, *arguments]
         else:
-            argv = _filled(config.command, site.name)
+            argv = filled(config.command, site.name)
         return Child(
             self._spawner,
             argv,
@@ -257,8 +268,19 @@ class SiteRun:
             grace=config.grace,
             begin=self._begin_log,
             sink=lambda piece: self._log.write(piece),
+            judge=self._judged,
             clock=self._clock,
         )
+
+    def _judged(self, ended: Ended) -> Ended:
+        # An interpreter that does not get as far as our code ends with 1, too.
+        if not self._is_default() or ended.by != "exit" or ended.code != Exit.UNHEALTHY:
+            return ended
+        path = path_of(self._config.output_directory, self.name)
+        with contextlib.suppress(OSError):  # a StoreError is one
+            if read_status(path).run_time >= self._started_at.isoformat():
+                return ended
+        return dataclasses.replace(ended, by="crashed")
 
     def _begin_log(self) -> None:
         if self._config.log_directory is None:
@@ -268,31 +290,6 @@ class SiteRun:
             self._log.open()
         now = self._clock.now().strftime("%Y-%m-%d %H:%M:%S UTC")
         self._log.write(headline(self.number, self._most(), now))
-
-
-def _filled(command: tuple[str, ...], site: str) -> list[str]:
-    """Return a command with the name of a site in it.
-
-    Raises:
-        ConfigurationError: the program would take the name for an option, or it would
-            lead out of the path that it is a part of.
-    """
-    words = []
-    options_end = False
-    for word in command:
-        given = resolved(word)
-        if "/" in given and PLACE in given:
-            refuse_path(site, word)
-        filled = given.replace(PLACE, site)
-        is_option = filled.startswith("-") and not given.startswith("-")
-        if is_option and not options_end:
-            raise ConfigurationError(
-                f"the site {site!r} would be taken for an option; write --name={word} "
-                f"or put -- before {shlex.join([word])} in command"
-            )
-        options_end = options_end or word == "--"
-        words.append(filled)
-    return words
 
 
 def _signal_name(number: int | None) -> str | None:

@@ -34,7 +34,7 @@ GIVE_UP = 30.0  # seconds after which a process that was killed is not waited fo
 MARK = "TRUTHOUND_SITE_PROCESS"
 
 T = TypeVar("T")
-End = Literal["exit", "signal", "timeout", "stopped", "lost"]
+End = Literal["exit", "signal", "timeout", "stopped", "lost", "crashed"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,8 @@ class Ended:
 
     Attributes:
         by: ``exit``, ``signal`` (somebody else's), ``timeout``, ``stopped`` (it was
-            given up), or ``lost`` (it could not be ended, or nobody knows).
+            given up), ``lost`` (it could not be ended, or nobody knows) or
+            ``crashed`` (it did not get as far as what it is for).
         code: its exit code; None if there is none.
         signal: the signal that ended it.
         output: the end of what it printed; more than ``KEPT``, if there is more.
@@ -114,6 +115,7 @@ class Child:
         grace: seconds between asking it to end and ending it.
         begin: called first, on the thread that runs it.
         sink: told of all that it prints, on the thread that runs it.
+        judge: looks at how it ended, on that thread.
         clock: tells the time; for tests.
 
     Attributes:
@@ -131,6 +133,7 @@ class Child:
         grace: float,
         begin: Callable[[], None],
         sink: Callable[[bytes], None],
+        judge: Callable[[Ended], Ended] = lambda ended: ended,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._spawner = spawner
@@ -143,6 +146,7 @@ class Child:
         self._grace = grace
         self._begin = begin
         self._sink = sink
+        self._judge = judge
         self._clock = clock
         self._lock = threading.Lock()
         self._wish = 0  # 1: to be asked to end, 2: to be ended
@@ -225,7 +229,7 @@ class Child:
         interrupt: BaseException | None = None
         while True:
             try:
-                ended = self.ended = self._watch(watch, began)
+                ended = self.ended = self._judge(self._watch(watch, began))
                 break
             except Exception:
                 watch.channel.signal(signal.SIGKILL)

@@ -30,7 +30,7 @@ from truthound.report._words import safe
 NAME = "schema_matrix"
 SUFFIXES = (".json", ".csv", ".html")
 LOCK = f".{NAME}.lock"
-PATIENCE = 60.0  # seconds to wait for another process that writes the matrix
+PATIENCE = 20.0  # seconds to wait for another process that writes the matrix
 STEP = 0.02  # seconds between two looks
 # What a spreadsheet takes for a formula, in either width. Other signs of the kind, a
 # tab or a line's end, are made visible before.
@@ -175,7 +175,7 @@ def update(output: Path, content: bytes | None = None) -> list[str]:
     Raises:
         StoreError: it cannot be written; the message names the file.
     """
-    with _locked(output / LOCK) as lock:
+    with locked(output / LOCK) as lock:
         # Below stands what the matrix was made of that was last written as a whole,
         # so that no clock has to say whether this schema is in it. A process killed
         # in between leaves the list as it was, or cut short: then it is made again.
@@ -237,7 +237,7 @@ def _tidy(output: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[int]:
+def locked(path: Path) -> Iterator[int]:
     """Let nobody else be in the block; the system lets go for one who is killed."""
     with _naming(path):
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)

@@ -25,6 +25,7 @@ import select
 import signal
 import socket
 import sys
+import warnings
 
 TYPE_CHECKING = False  # as typing has it, without the time that it takes to import
 if TYPE_CHECKING:
@@ -154,7 +155,10 @@ class Server:
         output: int,
     ) -> int:
         """Fork, and run the site command in the child."""
-        pid = os.fork()
+        with warnings.catch_warnings():
+            # The engine's allocator has threads from its import on, and forks with it.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
         if pid:
             return pid
         code = 3

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from truthound.automation._commands import PLACE
 from truthound.automation._names import refuse_name, refuse_path, shown_name
 from truthound.automation._nodes import mapping, node_of, without
 from truthound.checkpoint import Checkpoint, CheckpointConfig
@@ -34,7 +36,6 @@ _CHECKS = tuple(
     }
 )
 SITE_KEYS = ("source", *_FETCH, *_CHECKS, *_LIMITS)
-PLACE = "{site}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Site:
     name: str
     timeout: float | None = None
     retry_count: int | None = None
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     options: Node | None = dataclasses.field(default=None, repr=False, compare=False)
 
 
@@ -154,7 +155,7 @@ def checkpoint_of(
         else (key, value)
         for key, value in own.entries
     ]
-    called = [(node_of("name"), node_of(name))]
+    called = [(node_of("name"), node_of(literal(name)))]
     node = dataclasses.replace(own, entries=[*called, *entries])
     listed = Node("list", node.line, node.column, items=[node])
     kept = Baselines(folder / ".truthound" / "baselines")
@@ -273,6 +274,11 @@ def _both(key: Node, value: Node, general: Node) -> tuple[Node, Node]:
     return key, dataclasses.replace(value, entries=[*value.entries, *more])
 
 
+def literal(name: str) -> str:
+    """Return a name in which nothing refers to the environment."""
+    return name.replace("${", "$${")
+
+
 def _source(site: Site) -> Node | None:
     return site.options.get("source") if site.options else None
 
@@ -290,8 +296,8 @@ def _placed(options: Node, name: str) -> Node:
         part = quote(name, safe="")
     else:
         refuse_path(name, source.scalar)
-        part = name
-    text = source.scalar.replace(PLACE, part)
+        part = glob.escape(name)  # a name is no pattern
+    text = source.scalar.replace(PLACE, literal(part))
     placed = dataclasses.replace(source, scalar=text, text=text)
     entries = [
         (key, placed if key.text == "source" else value)

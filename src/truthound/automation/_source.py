@@ -122,7 +122,8 @@ class Source(Reference):
                 if len(value) > 3:
                     message = message.replace(value, f"${{{name}}}")
             for value in self._headers.values():
-                for word in {value, *re.split(r"[\s,;=]+", value)}:
+                words = {value, *re.split(r"\s+", value), *re.split(r"[\s,;=]+", value)}
+                for word in sorted(words, key=len, reverse=True):
                     if len(word) >= TELLING:
                         message = message.replace(word, "***")
             return without_password(hidden(message, references(self.text)))

@@ -146,6 +146,8 @@ class Spawner:
             record = channel.record()
             if record is None:
                 raise OSError(errno.EPIPE, "the starting process was killed")
+            if "status" in record:  # a fork
+                raise OSError(errno.EINTR, "it was killed before it began")
             if "pid" not in record:
                 raise OSError(record["errno"], record["error"], argv[0])
             channel.pid = record["pid"]
@@ -201,6 +203,7 @@ class Spawner:
         except BaseException:
             ours.close()
             theirs.close()
+            self._remove_scratch()
             raise
         self._control = ours
 
@@ -215,13 +218,16 @@ class Spawner:
                 self._server.kill()
                 self._server.wait()
             self._server = None
-        if self._scratch:  # the server removes it, unless it was killed
+        self._remove_scratch()  # the server has, unless it was killed
+
+    def _remove_scratch(self) -> None:
+        if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = ""
 
 
 def _found(program: str, path: str, folder: Path) -> str:
-    """Return where a program is: as a shell in the folder would find it on a path.
+    """Return where a program is; a relative path is one from the folder.
 
     Raises:
         FileNotFoundError: there is none of that name.
@@ -229,7 +235,8 @@ def _found(program: str, path: str, folder: Path) -> str:
     """
     if os.path.dirname(program):  # noqa: PTH120 - a text
         return program  # the start says what is wrong with it
-    found = shutil.which(program, path=path)
+    places = (str(folder / place) for place in path.split(os.pathsep))
+    found = shutil.which(program, path=os.pathsep.join(places))
     if found is None:
         raise FileNotFoundError(errno.ENOENT, "there is no such program", program)
-    return str(folder / found)
+    return found

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from truthound.automation._names import shown_name
 from truthound.automation.async_pipeline_executor import AsyncPipelineExecutor
 from truthound.automation.config import DEFAULT_PATH, PipelineConfig, load_config
 from truthound.checkpoint._action import ActionConfig, NativeAction, check_number
@@ -82,8 +83,10 @@ class PipelineAction(NativeAction[PipelineActionConfig]):
         details: dict[str, Any] = {"results": results, "seconds": run.seconds}
         if run.success:
             return self.result("success", run.summary(), **details)
-        said = run.error_summary()
-        return self.result("failure", run.summary(), error=said, **details)
+        details["errors"] = {r.site: r.error for r in run.failures}
+        names = ", ".join(shown_name(r.site) for r in run.failures[:10])
+        error = f"{run.summary()}: {names}"
+        return self.result("failure", run.summary(), error=error, **details)
 
     def _loaded(self) -> PipelineConfig:
         config = load_config(self._config.config_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -19,6 +20,7 @@ from truthound.automation._spawner import Spawner
 from truthound.automation._story import Progress, Story
 from truthound.automation.config import PipelineConfig, load_config
 from truthound.automation.results import PipelineRun
+from truthound.errors import ConfigurationError
 
 __all__ = ["AsyncPipelineExecutor"]
 
@@ -94,6 +96,8 @@ class AsyncPipelineExecutor:
         Raises:
             ConfigurationError: ``sites`` is no list of texts.
         """
+        if inspect.iscoroutinefunction(progress):
+            raise ConfigurationError("progress is a plain function, and is not awaited")
         names = checked_names(sites)
         story = self.story = Story(names, self.config, self._clock, progress)
         spawner = spawner_of(self.config)
@@ -102,7 +106,7 @@ class AsyncPipelineExecutor:
                 await self._run(story, spawner)
         finally:
             run = self.last_run = story.close()
-            await undisturbed(self._finish(spawner))
+            self.last_run = await undisturbed(self._finish(spawner, run))
         return run.results
 
     async def _run(self, story: Story, spawner: Spawner) -> None:
@@ -128,8 +132,9 @@ class AsyncPipelineExecutor:
         async with telemetry.span("pipeline.site", site=shown_name(name)):
             story.end(await complete(site, slots))
 
-    async def _finish(self, spawner: Spawner) -> None:
+    async def _finish(self, spawner: Spawner, run: PipelineRun) -> PipelineRun:
+        work = partial(finish, spawner, self.config, run)
         try:
-            await threaded(partial(finish, spawner, self.config))
+            return await threaded(work)
         except OSError:  # no thread can be had: better to hold up the loop than to leak
-            finish(spawner, self.config)
+            return work()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import re
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from truthound.automation._commands import refuse_code
 from truthound.automation._nodes import node_of
 from truthound.automation._site_config import (
     Site,
@@ -59,13 +59,6 @@ _POSITIVE = {"timeout", "retry_count", "max_concurrent_sites", "semaphore_limit"
 _NOT_NEGATIVE = {"retry_delay", "grace"}
 _CHECKED = (*_POSITIVE - {"semaphore_limit"}, *_NOT_NEGATIVE, "retry_backoff")
 _WORDS = ("signal", "timeout")
-# Programs that read code from the argument behind these options.
-_INTERPRETERS = re.compile(
-    r"(?:ba|da|z|k|fi|c|tc)?sh|python[\d.]*|perl|ruby|node|awk|gawk|pwsh"
-)
-_CODE = re.compile(
-    r"-[aeilnsuvxBEIS]*c|-[ailnpw0]*[eE]|--eval|--command|--print|-Command"
-)
 # Read by the interpreter or the linker when a process starts, and never again.
 _AT_START = re.compile(r"(PYTHON|LD_|DYLD_)")
 
@@ -94,8 +87,10 @@ class PipelineConfig:
         environment: variables added to the environment of every site.
         grace: seconds between asking a site to end (SIGTERM) and ending it (SIGKILL).
         working_directory: where the processes start.
-        output_directory: where the default command writes what it finds, and runs
-            are noted.
+        output_directory: where the default command writes what it finds, and the last
+            result of each site is noted.
+        keeps_results: whether they are: not of a mapping that has a command and names
+            no output_directory.
         log_directory: where each site's output goes, a file a site; None for none.
         isolation: ``process`` starts an interpreter for each attempt; ``warm`` forks
             from one that has the package imported (Linux, default command).
@@ -114,10 +109,11 @@ class PipelineConfig:
     progress_reporting: bool = True
     error_aggregation: bool = True
     command: tuple[str, ...] | None = None
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     grace: float = 5.0
     working_directory: Path = dataclasses.field(default_factory=Path)
     output_directory: Path = dataclasses.field(default_factory=lambda: Path(OUTPUT))
+    keeps_results: bool = False
     log_directory: Path | None = None
     isolation: Isolation = "process"
     sites: Sites = dataclasses.field(default_factory=Sites)
@@ -125,6 +121,8 @@ class PipelineConfig:
     name: str = "the configuration"
 
     def __post_init__(self) -> None:
+        if isinstance(self.command, str):
+            raise ConfigurationError(f"command is a list, not {self.command!r}")
         for name in _CHECKED:
             wrong = _wrong(name, {**_TYPES, **_ASYNC}[name], getattr(self, name))
             if wrong:
@@ -160,17 +158,19 @@ def load_config(
     if isinstance(source, Mapping):
         problems = Problems("the configuration")
         try:
-            return _of(node_of(source), problems, Path.cwd())
+            return _of(node_of(source), problems, Path.cwd(), is_file=False)
         except RecursionError:
             raise ConfigurationError("the configuration is nested too deep") from None
     path = Path(source)
     problems = Problems(shown_path(path.resolve()))
     root = read(path, problems)
     problems.raise_any()
-    return _of(root, problems, path.resolve().parent)
+    return _of(root, problems, path.resolve().parent, is_file=True)
 
 
-def _of(root: Node | None, problems: Problems, folder: Path) -> PipelineConfig:
+def _of(
+    root: Node | None, problems: Problems, folder: Path, *, is_file: bool
+) -> PipelineConfig:
     if root is not None and root.kind != "mapping":
         what = shown(root.plain())
         problems.add(root, f"expected a mapping with 'pipeline:', got {what}")
@@ -188,7 +188,7 @@ def _of(root: Node | None, problems: Problems, folder: Path) -> PipelineConfig:
             problems.add(nested, f"pipeline: expected a mapping, got {what}")
         node = nested
     problems.raise_any()
-    found = _Reader(node, problems, folder).config()
+    found = _Reader(node, problems, folder, is_file=is_file).config()
     problems.raise_any()
     assert found is not None  # else there are problems
     return found
@@ -197,10 +197,13 @@ def _of(root: Node | None, problems: Problems, folder: Path) -> PipelineConfig:
 class _Reader:
     """Reads the keys under ``pipeline:``, noting what is wrong with them."""
 
-    def __init__(self, node: Node, problems: Problems, folder: Path) -> None:
+    def __init__(
+        self, node: Node, problems: Problems, folder: Path, *, is_file: bool
+    ) -> None:
         self.node = node
         self.problems = problems
         self.folder = folder
+        self.is_file = is_file
 
     def config(self) -> PipelineConfig | None:
         """Return the configuration; None if something is wrong with it."""
@@ -268,7 +271,7 @@ class _Reader:
             )
         return plain if limit is None else {**plain, "max_concurrent_sites": limit}
 
-    def _folders(self, found: Mapping[str, Any]) -> dict[str, Path | None]:
+    def _folders(self, found: Mapping[str, Any]) -> dict[str, Any]:
         folders: dict[str, Path | None] = {}
         texts = {"working_directory": ".", "output_directory": OUTPUT, **found}
         for key in _FOLDERS:
@@ -278,9 +281,10 @@ class _Reader:
             except ConfigurationError as error:
                 self.problems.add(self.node.get(key) or self.node, f"{key}: {error}")
         output = folders.get("output_directory")
-        if "log_directory" not in found and output is not None:
+        keeps = self.is_file or "output_directory" in found or "command" not in found
+        if "log_directory" not in found and output is not None and keeps:
             folders["log_directory"] = output / "logs"
-        return folders
+        return {**folders, "keeps_results": keeps}
 
     def _check_command(self, node: Node, words: list[str]) -> None:
         if not words or not words[0].strip():
@@ -288,14 +292,10 @@ class _Reader:
             return
         if "{site}" in words[0]:
             self.problems.add(node, "command: a site's name cannot be the program")
-        if any(_INTERPRETERS.fullmatch(Path(word).name) for word in words):
-            for option, code in itertools.pairwise(words):
-                if _CODE.fullmatch(option) and "{site}" in code:
-                    self.problems.add(
-                        node,
-                        f"command: {{site}} behind {option} would be read as code; "
-                        "give it as an argument, or read the variable TRUTHOUND_SITE",
-                    )
+        try:
+            refuse_code(words)
+        except ConfigurationError as error:
+            self.problems.add(node, f"command: {error}")
 
     def _retry_on(self, node: Node) -> frozenset[int | str]:
         for item in node.items:

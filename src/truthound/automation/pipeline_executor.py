@@ -78,7 +78,7 @@ class PipelineExecutor:
                 story.end(complete_blocking(site, self._clock))
         finally:
             run = self.last_run = story.close()
-            finish(spawner, self.config)
+            self.last_run = finish(spawner, self.config, run)
         return run.results
 
     def execute_pipeline(self, site: str) -> bool:

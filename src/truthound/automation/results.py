@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +56,7 @@ class SiteResult:
             started, was killed or took too long); interrupted (the run was).
         attempts: in their order; none if it was not started.
         error: what is wrong; None for a success.
+        ended_at: when that was known, aware, in UTC; None if it was never begun.
         log: the file with all that it printed, if there is one.
     """
 
@@ -62,6 +64,7 @@ class SiteResult:
     outcome: Outcome
     attempts: tuple[Attempt, ...] = ()
     error: str | None = None
+    ended_at: datetime | None = None
     log: str | None = None
 
     @property
@@ -97,6 +100,7 @@ class PipelineRun:
         seconds: until its end.
         sites: by name, in the order given.
         interrupted: whether it was ended before its time.
+        problems: what could not be written at its end.
     """
 
     run_id: str
@@ -104,6 +108,7 @@ class PipelineRun:
     seconds: float
     sites: Mapping[str, SiteResult]
     interrupted: bool = False
+    problems: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[SiteResult]:
         return iter(self.sites.values())
@@ -125,10 +130,9 @@ class PipelineRun:
 
     def summary(self) -> str:
         """Say in one line how many sites ended in which way."""
-        counts = {"success": 0}
-        for site in self:
-            counts[site.outcome] = counts.get(site.outcome, 0) + 1
-        bad = [f"{n} {kind}" for kind, n in counts.items() if kind != "success" and n]
+        counts = Counter(site.outcome for site in self)
+        words = {"failure": "failed"}
+        bad = [f"{n} {words.get(k, k)}" for k, n in counts.items() if k != "success"]
         text = f"{counts['success']} of {plural(len(self.sites), 'site')} succeeded"
         return f"{', '.join([text, *bad])} in {self.seconds:.1f} s"
 
@@ -161,6 +165,7 @@ class PipelineRun:
             "started_at": self.started_at.isoformat(),
             "seconds": self.seconds,
             "interrupted": self.interrupted,
+            "problems": list(self.problems),
             "sites": [_site_record(site) for site in self],
         }
 
@@ -221,4 +226,5 @@ def _site_record(site: SiteResult) -> dict[str, Any]:
     record = dataclasses.asdict(site)
     for attempt in record["attempts"]:
         attempt["started_at"] = attempt["started_at"].isoformat()
-    return {**record, "attempts": list(record["attempts"])}
+    ended_at = site.ended_at and site.ended_at.isoformat()
+    return {**record, "attempts": list(record["attempts"]), "ended_at": ended_at}

@@ -36,7 +36,7 @@ from truthound.errors import (
     TruthoundError,
 )
 from truthound.profile import Outline, outline
-from truthound.secrets import Reference, resolved
+from truthound.secrets import Reference, hidden, references, resolved
 from truthound.validators import registry
 
 # Loaded by others where they are first used, and by every run.
@@ -83,10 +83,13 @@ def _run(argv: Sequence[str] | None, stdin: TextIO | None, signals: Signals) -> 
     run = _Run(_task(options, stdin), options)
     try:
         return run.code(signals)
-    except (ConfigurationError, StoreError) as error:
-        code = Exit.INCOMPLETE if isinstance(error, StoreError) else Exit.USAGE
-        run.broke(error, code)
+    except StoreError as error:
+        run.broke(error, Exit.INCOMPLETE)
         raise
+    except ConfigurationError as error:
+        told = ConfigurationError(run.hidden(str(error)))
+        run.broke(told, Exit.USAGE)
+        raise told from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,6 +146,20 @@ class _Run:
         self.wants_schema: bool = options.schema_matrix
         self.wants_status: bool = options.emit_status
         self.time = SYSTEM_CLOCK.now()
+        config = task.checkpoint.config
+        self._written = [
+            config.validators,
+            config.validator_config,
+            config.schema,
+            config.read_options,
+            str(config.data_source),
+        ]
+
+    def hidden(self, message: str, source: Source | None = None) -> str:
+        """Return a message without what the environment holds."""
+        if source is not None:
+            message = source.hidden(message)
+        return hidden(message, references(self._written))
 
     def code(self, signals: Signals) -> int:
         """Check the data, write what was found, and return the exit code."""
@@ -150,11 +167,14 @@ class _Run:
         with source.room(signals):
             result, found = signals.run(self._checked(source))
         if source.refused is not None:
-            raise ConfigurationError(source.hidden(str(source.refused)))
+            raise ConfigurationError(self.hidden(str(source.refused), source))
         result.data_asset = str(source)
         schema = None if found is None else self._schema(result, found)
         status = judge(
-            self.site, result, schema.reasons if schema else (), source.hidden
+            self.site,
+            result,
+            schema.reasons if schema else (),
+            lambda text: self.hidden(text, source),
         )
         try:
             self._write(schema, status)

@@ -65,7 +65,10 @@ def _name(file: str, place: int, item: Any) -> str:
 
 
 def _of_csv(file: str, text: str) -> Iterator[str]:
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.lstrip().partition("\n")[0]
+    # The sign that stands most often in the heading.
+    sign = max(",;\t", key=first.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
     column = None
     try:
         for row in rows:

@@ -50,7 +50,7 @@ class UniversalRunner:
 
     @property
     def last_run(self) -> PipelineRun | None:
-        """The whole story of the run that was begun last; None before its end."""
+        """The story of the last run of the executor used last; None before its end."""
         return self._last.last_run
 
     def run_pipeline(

@@ -9,7 +9,6 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from truthound.automation import PipelineConfig, PipelineRun, SiteResult
     from truthound.automation._story import Story
 
-LAST_RUN = "last_run.json"
 SILENT_FOR = 0.5  # seconds before anything is shown
 STEP = 0.2  # seconds between two pictures
 FAILED = 5  # that are listed, the latest
@@ -89,6 +87,7 @@ def known_of(config: PipelineConfig, names: Sequence[str]) -> list[dict[str, Any
         names: the sites.
     """
     from truthound.automation import PipelineRun
+    from truthound.automation._findings import LAST_RUN
 
     output = config.output_directory
     try:
@@ -97,11 +96,13 @@ def known_of(config: PipelineConfig, names: Sequence[str]) -> list[dict[str, Any
         ended = {}
         if (output / LAST_RUN).exists():
             stderr(f"truthound: {error}")
-    found = [_known(name, output, ended.get(name)) for name in names]
+    found = [_known(name, config, ended.get(name)) for name in names]
     return found if any(r["status"] != "unknown" for r in found) else []
 
 
-def _known(name: str, output: Path, ended: SiteResult | None) -> dict[str, Any]:
+def _known(
+    name: str, config: PipelineConfig, ended: SiteResult | None
+) -> dict[str, Any]:
     from truthound.automation._names import refuse_name
     from truthound.automation._status import path_of, read_status
 
@@ -111,19 +112,23 @@ def _known(name: str, output: Path, ended: SiteResult | None) -> dict[str, Any]:
         "run_time": None,
         "reasons": [],
     }
-    if ended is not None and ended.attempts:
+    last = None
+    if ended is not None and ended.ended_at is not None:
+        last = ended.last.started_at.isoformat() if ended.last else "9999"
         record["status"] = ended.outcome
-        record["run_time"] = ended.attempts[-1].started_at.isoformat()
+        record["run_time"] = ended.ended_at.isoformat()
         record["reasons"] = [ended.error] if ended.error else []
+    if config.command is not None:
+        return record
     try:
         refuse_name(name)
-        kept = read_status(path_of(output, name))
+        kept = read_status(path_of(config.output_directory, name))
     except FileNotFoundError:
         return record
     except (ConfigurationError, StoreError) as error:
         return {**record, "status": "unknown", "reasons": [str(error)]}
-    # A process that was killed has written nothing: the run knows more.
-    if (record["run_time"] or "") > kept.run_time and record["status"] == "incomplete":
+    # A process that did not get so far has written no status: the run knows more.
+    if last is not None and last > kept.run_time:
         return record
     return {
         **dataclasses.asdict(kept),

@@ -90,7 +90,6 @@ def run(
         loaded = dataclasses.replace(loaded, max_concurrent_sites=max_concurrent)
     sync = sync or (max_concurrent is None and not loaded.use_async)
     found, signal = run_all(loaded, names, sync=sync, quiet=quiet)
-    _keep(found, loaded)
     _deliver(found, form, output, quiet=quiet, verbose=bool(verbose))
     return 128 + signal if signal is not None else code_of(found)
 
@@ -112,17 +111,6 @@ def _chosen(
     return names if sites or files else list(config.sites)
 
 
-def _keep(run: PipelineRun, config: PipelineConfig) -> None:
-    """Note the run for ``status``; if that fails, the run has still been made."""
-    from truthound.cli._pipeline import LAST_RUN
-    from truthound.errors import StoreError
-
-    try:
-        run.save(config.output_directory / LAST_RUN)
-    except StoreError as error:
-        stderr(f"truthound: {error}")
-
-
 def _deliver(
     run: PipelineRun, form: str, output: str | None, *, quiet: bool, verbose: bool
 ) -> None:
@@ -136,6 +124,8 @@ def _deliver(
         told = run.error_summary().splitlines()
         text = "\n".join(printable(line) for line in [*good, *told, run.summary()])
     _files.write(text, output, quiet=quiet)
+    for problem in run.problems:
+        stderr(f"truthound: {problem}")
     if not quiet and run.failures and (is_json or output is not None):
         stderr(run.summary())
 
