@@ -340,6 +340,8 @@ def test_file_of_one_who_was_killed_is_taken_away():
     assert not [*OUTPUT.glob(".*.tmp")]
 
 
+# Python 3.12 warns of a fork beside the threads of the engine's allocator.
+IGNORED = ["-W", "ignore::DeprecationWarning"]
 # Forks a process for each site, as the executor does, and kills some of them.
 MANY = """\
 import json, os, random, signal, sys, time
@@ -373,7 +375,7 @@ print(json.dumps(codes))
 
 def many(seed, sites, killed=()):
     done = subprocess.run(
-        [sys.executable, "-c", MANY, json.dumps([seed, sites, list(killed)])],
+        [sys.executable, *IGNORED, "-c", MANY, json.dumps([seed, sites, list(killed)])],
         env=environment(),
         capture_output=True,
         text=True,

@@ -601,6 +601,8 @@ def test_reader_of_the_output_has_gone():
     assert files() == EVERY_FILE
 
 
+# Python 3.12 warns of a fork beside the threads of the engine's allocator.
+IGNORED = ["-W", "ignore::DeprecationWarning"]
 FORKING = """\
 import os, sys
 from truthound.automation import site
@@ -634,7 +636,7 @@ def test_fork_of_a_process_that_is_prepared_imports_nothing(tmp_path):
             web={"source": f"{address}rides.csv", "validators": checks},
         )
         done = subprocess.run(
-            [sys.executable, "-c", FORKING, "csv", "parquet", "web"],
+            [sys.executable, *IGNORED, "-c", FORKING, "csv", "parquet", "web"],
             env=environment(),
             capture_output=True,
             text=True,
