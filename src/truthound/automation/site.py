@@ -3,7 +3,7 @@
     python -m truthound.automation.site --site=S --schema-matrix --emit-status
 
 Everything that a run needs is imported with this module or by :func:`prepare`, so that
-a fork of a process that has done so begins at once. Neither makes a query, after which a
+a fork of a process that has done so begins at once. Neither makes a query: after one a
 fork would hang.
 """
 
