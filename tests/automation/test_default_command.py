@@ -239,15 +239,22 @@ def test_what_the_environment_holds_is_in_no_file(
     options = [
         {"read_options": {"encoding": "${LONG_TOKEN}"}},
         {"read_options": {"format": "${LONG_TOKEN}"}},
-        {"validators": [{"in_set": {"column": "id", "values": ["${LONG_TOKEN}"]}}]},
+        {
+            "source": "a.csv",
+            "validators": [
+                {"in_set": {"column": "id", "values": ["${LONG_TOKEN}"]}},
+                {"regex": {"column": "word", "pattern": "${LONG_TOKEN}"}},
+            ],
+        },
         {"source": "${SHORT_TOKEN}/${LONG_TOKEN}.csv"},
     ]
+    Path("a.csv").write_text("id,word\n1,x\n")
     for number, option in enumerate(options):
         config["sites"] = {f"s{number}": {**config["defaults"], **option}}
         ran(config, [f"s{number}"])
     content = [path.read_bytes() for path in Path("found").rglob("*") if path.is_file()]
     assert len(content) > 4
-    assert not [part for part in content if b"passw" in part or b"9988" in part]
+    assert not [part for part in content if b"passw" in part or b"-9988" in part]
 
 
 @pytest.mark.skipif(not LINUX, reason="warm is for Linux")

@@ -54,10 +54,9 @@ class Server:
     ) -> None:
         self.control = control
         self.site = site
-        self.sockets: dict[
-            int, socket.socket
-        ] = {}  # by descriptor, of the processes that run
-        self.pids: dict[int, int] = {}  # by descriptor
+        # Of the processes that run, by descriptor of the socket.
+        self.sockets: dict[int, socket.socket] = {}
+        self.pids: dict[int, int] = {}
         self.environment = dict(os.environ)
         self.poll = select.poll()
         self.news, wake = os.pipe()
