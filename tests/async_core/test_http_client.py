@@ -733,7 +733,9 @@ async def test_requests_are_spans_and_are_measured(transport: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("url", ["http://host:port/", "", "http://"])
+@pytest.mark.parametrize(
+    "url", ["http://host:port/", "", "http://", "http://127.0.0.1:99999/"]
+)
 async def test_what_is_no_address_is_named(transport: str, url: str) -> None:
     async with AsyncHTTPClient(transport=transport) as client:
         with pytest.raises(httpx2.UnsupportedProtocol, match="GET "):

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+MAX_PORT = 65_535  # httpx2 takes larger ones, and fails in a way of its own
+
 # Set around requests whose address nobody may see, beyond the name of the host.
 SECRET_ADDRESS: ContextVar[bool] = ContextVar("truthound_secret_address", default=False)
 
@@ -96,7 +98,10 @@ class Call:
         """What is sent; made when it is asked for."""
         if self._request is None:
             build = self.client._client.build_request
-            self._request = build(self.method, self.url, **self._options)
+            request = build(self.method, self.url, **self._options)
+            if (request.url.port or 0) > MAX_PORT:
+                raise httpx2.InvalidURL(f"Invalid port: '{request.url.port}'")
+            self._request = request
         return self._request
 
     async def send(self) -> httpx2.Response:

@@ -158,9 +158,10 @@ def load_config(
     if isinstance(source, Mapping):
         problems = Problems("the configuration")
         try:
-            return _of(node_of(source), problems, Path.cwd(), is_file=False)
-        except RecursionError:
-            raise ConfigurationError("the configuration is nested too deep") from None
+            folder = Path.cwd()
+        except OSError as error:
+            raise ConfigurationError("the current folder is gone") from error
+        return _of(node_of(source), problems, folder, is_file=False)
     path = Path(source)
     problems = Problems(shown_path(path.resolve()))
     root = read(path, problems)

@@ -82,5 +82,5 @@ def shown_path(path: Path) -> str:
     """Return a path for messages: relative to the current folder where it can be."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError):  # elsewhere; or the current folder is gone
         return str(path)
