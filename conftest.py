@@ -111,9 +111,11 @@ def _in_an_empty_folder(
 @pytest.fixture(autouse=True)
 def _nothing_blocks_the_loop() -> Iterator[None]:
     with blockbuster_ctx("truthound") as blocking:
-        # The document makes its runner, which reads a small file, inside a coroutine.
+        # What is made inside a coroutine may read a small file: the configuration of
+        # pipelines, the first use of a time zone.
         for function in blocking.functions.values():
             function.can_block_in("truthound/automation/config.py", "load_config")
+            function.can_block_in("truthound/checkpoint/triggers/_wall.py", "zone_of")
         yield
 
 
