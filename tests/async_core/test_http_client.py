@@ -506,7 +506,7 @@ async def test_timeouts_open_the_breaker_and_own_mistakes_do_not(
         serving(silent) as dead,
         AsyncHTTPClient(ONCE, breaker, timeout=0.2, transport=transport) as client,
     ):
-        await client.get(fine.url)
+        await client.get(fine.url, timeout=PATIENCE)
         with pytest.raises(httpx2.UnsupportedProtocol):
             await client.get("file:///etc/hosts")
         with pytest.raises(TypeError):

@@ -161,7 +161,10 @@ def load_config(
             folder = Path.cwd()
         except OSError as error:
             raise ConfigurationError("the current folder is gone") from error
-        return _of(node_of(source), problems, folder, is_file=False)
+        try:
+            return _of(node_of(source), problems, folder, is_file=False)
+        except RecursionError:
+            raise ConfigurationError("the configuration is nested too deep") from None
     path = Path(source)
     problems = Problems(shown_path(path.resolve()))
     root = read(path, problems)
