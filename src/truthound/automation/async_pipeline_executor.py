@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 from truthound import telemetry
-from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._tasks import stop, undisturbed
 from truthound.automation._attempts import SiteRun, complete
 from truthound.automation._child import threaded
-from truthound.automation._findings import finish, spawner_of
+from truthound.automation._executor import Executor
 from truthound.automation._names import checked_names, shown_name
 from truthound.automation._spawner import Spawner
 from truthound.automation._story import Progress, Story
-from truthound.automation.config import PipelineConfig, load_config
 from truthound.automation.results import PipelineRun
 from truthound.errors import ConfigurationError
 
 __all__ = ["AsyncPipelineExecutor"]
 
 
-class AsyncPipelineExecutor:
+class AsyncPipelineExecutor(Executor):
     """Runs the pipelines of sites side by side, each in a process of its own.
 
     A site that could not be completed is tried again, after a pause in which its place
     belongs to others. What goes wrong at one site stays with it. If a run is
     cancelled, every process and all that it started are asked to end, and ended after
-    ``grace`` seconds; if it is cancelled again, at once. The same happens when the
-    program itself is killed.
+    ``grace`` seconds; if it is cancelled again, or the program itself is killed, at
+    once.
 
     Args:
         config: a file, which is read at once; a mapping with its keys (under
@@ -40,31 +36,9 @@ class AsyncPipelineExecutor:
             :class:`PipelineConfig`.
         clock: tells the time; for tests.
 
-    Attributes:
-        last_run: the whole story of the run that ended last; None before.
-        story: how far the run under way is; None before there was one.
-
     Raises:
         ConfigurationFileError: all that is wrong with the configuration.
     """
-
-    def __init__(
-        self,
-        config: Mapping[str, Any]
-        | PipelineConfig
-        | str
-        | os.PathLike[str]
-        | None = None,
-        *,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self.config: PipelineConfig = load_config(config)
-        self.timeout: float = self.config.timeout
-        self.max_concurrent: int = self.config.max_concurrent_sites
-        self.retry_count: int = self.config.retry_count
-        self.last_run: PipelineRun | None = None
-        self.story: Story | None = None
-        self._clock = clock
 
     async def run_all_async(self, sites: Iterable[str]) -> dict[str, bool]:
         """Run the pipelines of sites and tell which of them succeeded.
@@ -100,13 +74,13 @@ class AsyncPipelineExecutor:
             raise ConfigurationError("progress is a plain function, and is not awaited")
         names = checked_names(sites)
         story = self.story = Story(names, self.config, self._clock, progress)
-        spawner = spawner_of(self.config)
+        spawner = self._spawner()
         try:
             async with telemetry.span("pipeline.run", sites=len(names)):
                 await self._run(story, spawner)
         finally:
             run = self.last_run = story.close()
-            self.last_run = await undisturbed(self._finish(spawner, run))
+            await undisturbed(self._finished(spawner, run))
         return run.results
 
     async def _run(self, story: Story, spawner: Spawner) -> None:
@@ -132,9 +106,9 @@ class AsyncPipelineExecutor:
         async with telemetry.span("pipeline.site", site=shown_name(name)):
             story.end(await complete(site, slots))
 
-    async def _finish(self, spawner: Spawner, run: PipelineRun) -> PipelineRun:
-        work = partial(finish, spawner, self.config, run)
+    async def _finished(self, spawner: Spawner, run: PipelineRun) -> None:
+        work = partial(self._finish, spawner, run)
         try:
-            return await threaded(work)
+            await threaded(work)
         except OSError:  # no thread can be had: better to hold up the loop than to leak
-            return work()
+            work()

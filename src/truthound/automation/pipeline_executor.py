@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.automation._attempts import SiteRun, complete_blocking
-from truthound.automation._findings import finish, spawner_of
+from truthound.automation._executor import Executor
 from truthound.automation._names import checked_names
 from truthound.automation._story import Story
-from truthound.automation.config import PipelineConfig, load_config
-from truthound.automation.results import PipelineRun
 
 __all__ = ["PipelineExecutor"]
 
 
-class PipelineExecutor:
+class PipelineExecutor(Executor):
     """Runs the pipelines of sites one after the other, each in its own process.
 
     It treats a site as :class:`AsyncPipelineExecutor` does, and blocks.
@@ -28,30 +23,9 @@ class PipelineExecutor:
             :class:`PipelineConfig`.
         clock: tells the time; for tests.
 
-    Attributes:
-        last_run: the whole story of the run that ended last; None before.
-        story: how far the run under way is; None before there was one.
-
     Raises:
         ConfigurationFileError: all that is wrong with the configuration.
     """
-
-    def __init__(
-        self,
-        config: Mapping[str, Any]
-        | PipelineConfig
-        | str
-        | os.PathLike[str]
-        | None = None,
-        *,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self.config: PipelineConfig = load_config(config)
-        self.timeout: float = self.config.timeout
-        self.retry_count: int = self.config.retry_count
-        self.last_run: PipelineRun | None = None
-        self.story: Story | None = None
-        self._clock = clock
 
     def run_all(self, sites: Iterable[str]) -> dict[str, bool]:
         """Run the pipelines of sites and tell which of them succeeded. Blocks.
@@ -70,7 +44,7 @@ class PipelineExecutor:
         """
         names = checked_names(sites)
         story = self.story = Story(names, self.config, self._clock)
-        spawner = spawner_of(self.config)
+        spawner = self._spawner()
         try:
             for name in story.names:
                 site = SiteRun(name, self.config, spawner, self._clock)
@@ -78,7 +52,7 @@ class PipelineExecutor:
                 story.end(complete_blocking(site, self._clock))
         finally:
             run = self.last_run = story.close()
-            self.last_run = finish(spawner, self.config, run)
+            self._finish(spawner, run)
         return run.results
 
     def execute_pipeline(self, site: str) -> bool:

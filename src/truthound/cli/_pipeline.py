@@ -87,7 +87,7 @@ def known_of(config: PipelineConfig, names: Sequence[str]) -> list[dict[str, Any
         names: the sites.
     """
     from truthound.automation import PipelineRun
-    from truthound.automation._findings import LAST_RUN
+    from truthound.automation._executor import LAST_RUN
 
     output = config.output_directory
     try:
