@@ -7,58 +7,14 @@ cancelled. A journal that outlives the process lets the next one see what was un
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
+
+from truthound.store.records import Outcome, RunRecord, RunState
 
 KEPT = 1_000  # ended runs that a MemoryJournal remembers
-
-
-class RunState(StrEnum):
-    """Where a run is."""
-
-    ACCEPTED = "accepted"
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_end(self) -> bool:
-        """Whether a run stays in it."""
-        return self not in (RunState.ACCEPTED, RunState.RUNNING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """One run, as a journal knows it.
-
-    Attributes:
-        run_id: unique to the run.
-        checkpoint: whose run it is.
-        state: where it is.
-        owner: the process that runs it.
-        attempt: how often it was begun, from 1.
-        accepted_at: when somebody asked for it, aware, in UTC.
-        began_at: when it began.
-        ended_at: when it ended.
-        trigger: what started it; None: a call.
-        context: what it was started with.
-    """
-
-    run_id: str
-    checkpoint: str
-    state: RunState
-    owner: str
-    attempt: int = 1
-    accepted_at: datetime
-    began_at: datetime | None = None
-    ended_at: datetime | None = None
-    trigger: str | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Journal(Protocol):
@@ -83,7 +39,7 @@ class Journal(Protocol):
         owner: str,
         state: RunState,
         at: datetime,
-        document: Callable[[], dict[str, Any]],
+        outcome: Outcome,
     ) -> bool:
         """Write down how a run ended, with its result; False: it was not ours.
 
@@ -93,7 +49,7 @@ class Journal(Protocol):
             owner: as it was accepted.
             state: an end.
             at: when.
-            document: returns the result as plain values, if it is to be kept.
+            outcome: what is to be kept of its result.
         """
         ...
 
@@ -129,7 +85,7 @@ class MemoryJournal:
         owner: str,
         state: RunState,
         at: datetime,
-        document: Callable[[], dict[str, Any]],
+        outcome: Outcome,
     ) -> bool:
         """Write down how a run ended; results are not kept."""
         entry = self._mine(run_id, attempt, owner)

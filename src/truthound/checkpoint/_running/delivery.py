@@ -10,6 +10,7 @@ from typing import Any
 
 from truthound._clock import Clock
 from truthound.checkpoint._callbacks import Callback, call_back, check_callback
+from truthound.checkpoint._kept import outcome_of
 from truthound.checkpoint._running.active import ActiveRun
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.errors import ActionError
@@ -99,7 +100,7 @@ class Delivery:
         await self._outside(
             run,
             "the journal",
-            write(run.run_id, 1, self._owner, state, now, result.to_dict),
+            write(run.run_id, 1, self._owner, state, now, outcome_of(result)),
         )
         self.counts.add(run, result)
         for ended in result.action_results:
