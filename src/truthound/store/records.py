@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -54,6 +54,8 @@ class Outcome:
         metrics: the numbers of the run by name, for looking back.
         document: returns the whole result as plain values. It is called once, on the
             store's own thread.
+        actions: returns what became of the actions as plain values, for a run whose
+            document is stored already.
     """
 
     status: str
@@ -64,6 +66,7 @@ class Outcome:
     row_count: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     document: Callable[[], Mapping[str, Any]] | None = None
+    actions: Callable[[], Sequence[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,7 @@ class RunRecord:
         context: what it was started with.
         slot: names the due time for which it was started; of several runs with the
             same slot only the first is accepted.
+        slot_ends: whether the slot is free again when the process that had it is gone.
         status: of its result; None as long as there is none.
         source: the data, as results call it.
         summary: the result in one line.
@@ -102,6 +106,7 @@ class RunRecord:
     trigger: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     slot: str | None = None
+    slot_ends: bool = False
     status: str | None = None
     source: str = ""
     summary: str = ""
@@ -174,3 +179,52 @@ class Notice:
     ended_at: datetime | None = None
     owner: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of one try to send a notification.
+
+    Attributes:
+        position: of its action among those of the checkpoint, from 0.
+        state: delivered, dead, dropped, or owed again.
+        due_at: when it is to be tried again, if it is owed.
+        error: what went wrong.
+    """
+
+    position: int
+    state: NoticeState
+    due_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A process that runs checkpoints, or a part of one.
+
+    Attributes:
+        name: unique to it.
+        host: the machine and, on Linux, the process namespace.
+        pid: of the process, on that machine.
+        process: tells it from a later process with the same pid; empty if unknown.
+    """
+
+    name: str
+    host: str
+    pid: int
+    process: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What was found of owners that are gone.
+
+    Attributes:
+        again: runs that are to be run again, now in the name of who asked.
+        ended: runs that were given an end, with it.
+        notices: how many notifications are owed again.
+    """
+
+    again: tuple[RunRecord, ...] = ()
+    ended: tuple[RunRecord, ...] = ()
+    notices: int = 0

@@ -1,0 +1,68 @@
+"""Cursors of triggers, and what is known of the files of sources that grow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from truthound.store._rows import from_json
+from truthound.store._tables import cursors, stamp
+from truthound.store._tables import parts as parts_table
+from truthound.store.records import Part
+
+
+def cursor(connection: Connection, name: str) -> Any:
+    """Return the value of a cursor, None if there is none."""
+    found = connection.scalar(select(cursors.c.value).where(cursors.c.name == name))
+    return None if found is None else from_json(found, f"the cursor {name}")
+
+
+def set_cursor(connection: Connection, name: str, text: str, now: datetime) -> None:
+    """Write the value of a cursor down."""
+    connection.execute(delete(cursors).where(cursors.c.name == name))
+    row = {"name": name, "value": text, "changed_at": stamp(now)}
+    connection.execute(insert(cursors), [row])
+
+
+def parts(connection: Connection, source: str) -> list[Part]:
+    """Return what is known of the files of a source."""
+    rows = connection.execute(
+        select(parts_table)
+        .where(parts_table.c.source == source)
+        .order_by(parts_table.c.file)
+    )
+    return [
+        Part(file=row.file, fingerprint=row.fingerprint, state=row.state)
+        for row in rows
+    ]
+
+
+def save_parts(
+    connection: Connection,
+    source: str,
+    found: Sequence[Part],
+    removed: Collection[str],
+) -> None:
+    """Keep what is known of some files, and forget others."""
+    for file in {*removed, *(part.file for part in found)}:
+        connection.execute(
+            delete(parts_table).where(
+                parts_table.c.source == source, parts_table.c.file == file
+            )
+        )
+    if found:
+        connection.execute(
+            insert(parts_table),
+            [
+                {
+                    "source": source,
+                    "file": part.file,
+                    "fingerprint": part.fingerprint,
+                    "state": part.state,
+                }
+                for part in found
+            ],
+        )

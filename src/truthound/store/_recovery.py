@@ -1,0 +1,150 @@
+"""What owners have left that are gone: runs, and notifications half sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, text, update
+
+from truthound.store._processes import is_gone
+from truthound.store._rows import run_of_row
+from truthound.store._tables import moment, notices, owners, results, runs, stamp
+from truthound.store._writing import ACTIVE
+from truthound.store.records import Owner, Recovered, RunRecord, RunState
+
+GONE = "interrupted: the process that ran it has ended"
+GIVEN_UP = "given up after {} attempts: each time its process ended while it ran"
+
+
+def present(connection: Connection, now: datetime) -> datetime:
+    """Return the time by which leases are measured: the server's, if there is one."""
+    if connection.dialect.name != "postgresql":
+        return now
+    at: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return at
+
+
+def renew(
+    connection: Connection, living: Collection[Owner], now: datetime, lease: float
+) -> None:
+    """Say that owners live, for so many seconds more."""
+    at = present(connection, now)
+    until = stamp(at + timedelta(seconds=lease))
+    for owner in living:
+        changed = connection.execute(
+            update(owners).where(owners.c.owner == owner.name).values(lease_until=until)
+        )
+        if not changed.rowcount:  # new, or somebody took it for dead
+            connection.execute(
+                insert(owners).values(
+                    owner=owner.name,
+                    host=owner.host,
+                    pid=owner.pid,
+                    process=owner.process,
+                    started_at=stamp(at),
+                    lease_until=until,
+                )
+            )
+
+
+def forget(connection: Connection, owner: str) -> None:
+    """Say that an owner has ended."""
+    connection.execute(delete(owners).where(owners.c.owner == owner))
+
+
+def recover(
+    connection: Connection,
+    owner: str,
+    now: datetime,
+    *,
+    known: Collection[str] | None,
+    again: Collection[str],
+    attempts: int,
+) -> Recovered:
+    """Take over what owners have left that are gone.
+
+    A run whose result is stored has ended; another one is run again, or ends as
+    interrupted. What was being sent is owed again, and due.
+
+    Args:
+        connection: in a transaction.
+        owner: who asks, and gets the runs that are to be run again.
+        now: by the clock of this machine.
+        known: checkpoints whose runs are looked at; None: all.
+        again: of these, the ones whose runs are run again.
+        attempts: how often a run may begin.
+    """
+    at = present(connection, now)
+    for row in connection.execute(select(owners)).all():
+        if row.owner != owner and _is_gone(row, at):
+            forget(connection, row.owner)
+    living = select(owners.c.owner)
+    left = (
+        select(runs, results.c.seq.is_not(None).label("has_result"))
+        .outerjoin(results, results.c.seq == runs.c.seq)
+        .where(runs.c.state.in_(ACTIVE), runs.c.owner.not_in(living))
+        .order_by(runs.c.seq)
+    )
+    if known is not None:
+        left = left.where(runs.c.checkpoint.in_(sorted(known)))
+    taken: list[RunRecord] = []
+    ended: list[RunRecord] = []
+    for row in connection.execute(left).all():
+        values = _fate(row, owner, at, again, attempts)
+        changed = connection.execute(
+            update(runs)
+            .where(
+                runs.c.seq == row.seq,
+                runs.c.owner == row.owner,
+                runs.c.attempt == row.attempt,
+                runs.c.state.in_(ACTIVE),
+            )
+            .values(values)
+            .returning(runs)
+        ).one_or_none()
+        if changed is not None:
+            record = run_of_row(changed)
+            (ended if record.state.is_end else taken).append(record)
+    owed = connection.execute(
+        update(notices)
+        .where(notices.c.state == "sending", notices.c.owner.not_in(living))
+        .values(state="owed", due_at=stamp(now), owner=None)
+    )
+    return Recovered(again=tuple(taken), ended=tuple(ended), notices=owed.rowcount)
+
+
+def _is_gone(row: Any, at: datetime) -> bool:
+    """Tell whether an owner is gone: its process has ended, or its lease has run out.
+
+    Of a process on this machine it is known whether it lives, whatever the clocks say.
+    """
+    owner = Owner(name=row.owner, host=row.host, pid=row.pid, process=row.process)
+    gone = is_gone(owner)
+    return moment(row.lease_until) < at if gone is None else gone
+
+
+def _fate(
+    row: Any, owner: str, at: datetime, again: Collection[str], attempts: int
+) -> dict[str, Any]:
+    """Return what becomes of a run."""
+    if row.has_result:
+        state = RunState.FAILED if row.status == "error" else RunState.FINISHED
+        return {"state": state.value, "ended_at": stamp(at)}
+    if row.checkpoint in again and row.attempt < attempts:
+        return {
+            "state": RunState.ACCEPTED.value,
+            "owner": owner,
+            "attempt": row.attempt + 1,
+            "began_at": None,
+        }
+    is_last = row.checkpoint in again
+    said = GIVEN_UP.format(row.attempt) if is_last else GONE
+    return {
+        "state": (RunState.FAILED if is_last else RunState.INTERRUPTED).value,
+        "ended_at": stamp(at),
+        "status": "error",
+        "error": said,
+        "summary": f"{row.checkpoint}: error: {said}",
+    }
