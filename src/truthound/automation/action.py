@@ -58,6 +58,7 @@ class PipelineAction(NativeAction[PipelineActionConfig]):
     """
 
     action_type: str = "site_pipeline"
+    is_owed: bool = False  # the pipelines have tries of their own
 
     def validate_config(self) -> list[str]:
         try:

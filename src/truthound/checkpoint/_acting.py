@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+from truthound.checkpoint._keeping import Keeper
 from truthound.checkpoint._strategies import AsyncExecutionContext, ExecutionStrategy
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.errors import ConfigurationError
@@ -16,13 +18,23 @@ async def act(
     strategy: ExecutionStrategy,
     context: AsyncExecutionContext,
     result: CheckpointResult,
+    keeper: Keeper | None = None,
 ) -> None:
     """Execute actions on a result, and note in it how they ended.
 
     If cancelled, those are noted that had ended, and the cancellation goes on.
+
+    Args:
+        actions: which.
+        strategy: in which order.
+        context: what they share.
+        result: what they act on.
+        keeper: stores the result with what is owed before they begin, if there is one.
     """
+    if keeper is not None and not await keeper.found(result, actions):
+        return
     try:
-        async with context:
+        async with context, _trying(keeper):
             result.action_results = await strategy.execute(actions, result, context)
     except asyncio.CancelledError:
         result.action_results = context.ended_of(actions)
@@ -31,6 +43,15 @@ async def act(
         result.status, result.error = CheckpointStatus.ERROR, str(error)
         return
     judge_by_actions(actions, result)
+
+
+@asynccontextmanager
+async def _trying(keeper: Keeper | None) -> AsyncIterator[None]:
+    if keeper is None:
+        yield
+        return
+    with keeper.trying():
+        yield
 
 
 def judge_by_actions(actions: Sequence[Any], result: CheckpointResult) -> None:

@@ -15,6 +15,7 @@ from truthound.async_core._policy import RetryPolicy
 from truthound.checkpoint._configured import Configured, Options
 from truthound.checkpoint._threads import ACTIONS, blocking, in_thread
 from truthound.checkpoint._time_limit import TimeLimit
+from truthound.checkpoint._tries import TRIES
 from truthound.checkpoint.model import (
     ActionResult,
     ActionStatus,
@@ -111,6 +112,8 @@ class Action(Configured[A], Generic[A]):
 
     action_type: str = "action"
     clock: Clock = SYSTEM_CLOCK
+    # Whether a run with a store owes it: it is then tried again, after a restart too.
+    is_owed: bool = True
     _base = ActionConfig
     _kind = "action_type"
 
@@ -163,12 +166,15 @@ class Action(Configured[A], Generic[A]):
         if config.timeout_seconds != ActionConfig.timeout_seconds or seconds is None:
             seconds = config.timeout_seconds
         began, began_at = self.clock.monotonic(), self.clock.now()
-        number = 0
+        number, elsewhere = 0, TRIES.get() if self.is_owed else None
+        most = config.retry_count if elsewhere is None else 0
         while True:
             found, error = await self._attempted(attempt, seconds, at_once)
-            if found.status != ActionStatus.ERROR or error.is_final:
+            if found.status != ActionStatus.ERROR:
                 break
-            if number >= config.retry_count:
+            if elsewhere is not None:  # it is not tried again here
+                elsewhere[id(self)] = error
+            if error.is_final or number >= most:
                 break
             policy = RetryPolicy(
                 max_retries=config.retry_count,
@@ -220,7 +226,7 @@ class Action(Configured[A], Generic[A]):
                 failure = ActionError(
                     f"Action timed out after {seconds:g} s",
                     # A thread cannot be stopped: another attempt would run beside it.
-                    is_final=self._is_threaded(),
+                    is_final=self._is_threaded() and TRIES.get() is None,
                 )
             else:
                 logger.warning("action %s failed", self.name, exc_info=error)

@@ -29,12 +29,16 @@ class Ticket:
     Attributes:
         run_id: which the run will have.
         result: what has been found as yet, from the beginning of its actions on.
+        ledger: makes a keeper, if there is a store.
+        keeper: writes the run down in that, from the beginning of its actions on.
     """
 
-    __slots__ = ("result", "run_id")
+    __slots__ = ("keeper", "ledger", "result", "run_id")
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
+        self.keeper: Any = None
+        self.ledger: Any = None
         self.result: CheckpointResult | None = None
 
 
@@ -64,7 +68,25 @@ class Run:
             self.run_id = self.ticket.run_id
         else:
             self.run_id = new_run_id(config.name, config.run_name_template, self.time)
+        self._keeper: Any = None
         self.metadata = {**config.metadata, **(context or {})}
+
+    @property
+    def has_store(self) -> bool:
+        """Whether somebody writes it down."""
+        has_ledger = self.ticket is not None and self.ticket.ledger is not None
+        return has_ledger or self._keeper is not None
+
+    def keeper(self) -> Any:
+        """Return what writes down what it finds; None without a store."""
+        ticket = self.ticket
+        if self._keeper is None and ticket is not None and ticket.ledger is not None:
+            self._keeper = ticket.keeper = ticket.ledger.keeper(self.run_id)
+        return self._keeper
+
+    def is_kept_by(self, keeper: Any) -> None:
+        """Let something write down what it finds."""
+        self._keeper = keeper
 
     def acts_on(self, result: CheckpointResult) -> None:
         """Let the runner see what was found, before the actions begin."""

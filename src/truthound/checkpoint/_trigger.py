@@ -275,6 +275,15 @@ class TimedTrigger(NativeTrigger[T], Generic[T]):
             return None
         return self.clock.now() + timedelta(seconds=due - now)
 
+    def slot(self) -> tuple[str, bool] | None:
+        """Name the moment that has come, alike in all processes that run it.
+
+        Returns:
+            The name, and whether it counts only as long as the process lives that has
+            taken it; None if it cannot be named.
+        """
+        return None
+
     def reason(self) -> str:
         """Say why it is due."""
         return self.trigger_type

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.checkpoint._acting import act
 from truthound.checkpoint._adapter import adapt_to_async, name_of
+from truthound.checkpoint._keeping import Keeper, kept
 from truthound.checkpoint._run import Run
 from truthound.checkpoint._settings_of import as_record, differ, validators_of
 from truthound.checkpoint._strategies import (
@@ -44,12 +45,13 @@ from truthound.secrets import (
     refers,
     resolved,
 )
-from truthound.store import Baselines
+from truthound.store import Baselines, has_store
 from truthound.validators import Examples, Severity
 from truthound.validators.validation import Validation
 
 if TYPE_CHECKING:
     from truthound.profile import Profile
+    from truthound.store import Store
 
 __all__ = ["Checkpoint", "CheckpointConfig", "CheckpointResult", "CheckpointStatus"]
 
@@ -84,6 +86,9 @@ class Checkpoint:
         triggers: when a runner is to run it; see ``truthound.checkpoint.triggers``.
         baselines: where learned baselines are kept; None for ``.truthound/baselines``
             beside the nearest ``truthound.yaml``, else in the current folder.
+        store: where runs are written down that no runner or pool does: a ``Store``, a
+            path or an address; None for ``TRUTHOUND_STORE``, and if that is not set
+            for none.
         clock: tells the time; for tests.
         options: fields of :class:`CheckpointConfig`.
 
@@ -103,6 +108,7 @@ class Checkpoint:
         actions: Sequence[Any] = (),
         triggers: Sequence[Any] = (),
         baselines: Baselines | None = None,
+        store: Store | str | os.PathLike[str] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:
@@ -111,7 +117,7 @@ class Checkpoint:
         known = [f.name for f in dataclasses.fields(self.config_class)]
         for option in options:
             if option not in known:
-                known += ["actions", "triggers", "baselines", "clock"]
+                known += ["actions", "triggers", "baselines", "store", "clock"]
                 raise UnknownOptionError(type(self).__name__, option, known)
         if config is None:
             config = self.config_class(**options)
@@ -121,6 +127,7 @@ class Checkpoint:
         self.actions: list[Any] = []
         self.triggers: list[BaseTrigger[Any]] = []
         self.baselines = baselines
+        self.store = store
         self.clock = clock
         # Told of each trigger that is added: by runners that run this checkpoint.
         self.listeners: list[Callable[[BaseTrigger[Any]], None]] = []
@@ -180,6 +187,9 @@ class Checkpoint:
         Args:
             context: copied into the result's ``metadata``.
         """
+        if has_store(self.store):
+            kept: CheckpointResult = blocking(lambda: self.run_async(context))
+            return kept
         run = Run(self.config, self.clock, context)
         result = self._validated(run)
         if self.actions:
@@ -196,10 +206,33 @@ class Checkpoint:
             context: copied into the result's ``metadata``.
         """
         run = Run(self.config, self.clock, context)
+        if not run.has_store and has_store(self.store):
+            return await self._kept(run, context)
+        return await self._whole(run)
+
+    async def _whole(self, run: Run) -> CheckpointResult:
         result = await self._validated_async(run)
         if self.actions:
             await self._act(run, result)
         return result
+
+    async def _kept(self, run: Run, context: Context | None) -> CheckpointResult:
+        """Do a run that belongs to no runner, and write it down."""
+        from truthound.store import RunRecord, RunState, store_of
+
+        async def work(keeper: Keeper | None) -> CheckpointResult:
+            run.is_kept_by(keeper)
+            return await self._whole(run)
+
+        record = RunRecord(
+            run_id=run.run_id,
+            checkpoint=self.name,
+            state=RunState.ACCEPTED,
+            owner="",
+            accepted_at=run.time,
+            context=context or {},
+        )
+        return await kept(store_of(self.store), record, self.clock, work)
 
     def _validated(self, run: Run) -> CheckpointResult:
         try:
@@ -251,7 +284,8 @@ class Checkpoint:
     async def _act(self, run: Run, result: CheckpointResult) -> None:
         """Execute the actions on a result, and note in it how they ended."""
         run.acts_on(result)
-        await act(self.actions, self._strategy(), self._execution_context(), result)
+        context = self._execution_context()
+        await act(self.actions, self._strategy(), context, result, run.keeper())
 
     def _strategy(self) -> ExecutionStrategy:
         return SequentialStrategy()

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from truthound.store._place import has_store
 from truthound.store.baselines import Baseline, Baselines
 from truthound.store.journal import Journal, MemoryJournal
 from truthound.store.records import (
@@ -38,6 +39,7 @@ __all__ = [
     "RunState",
     "Settled",
     "Store",
+    "has_store",
     "store_of",
 ]
 

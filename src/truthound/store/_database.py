@@ -7,11 +7,13 @@ import contextlib
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from truthound._clock import SYSTEM_CLOCK, Clock
+from truthound.errors import StoreError
 from truthound.secrets import without_password
 from truthound.store import _recovery
 from truthound.store._engine import make_engine, translated, url_of
@@ -49,16 +51,18 @@ class Database:
         self._durable = durable
         self._lock = threading.RLock()
         self._users = 0
-        self._living: dict[str, Owner] = {}
         self._reset()
 
+        _all.add(self)
+
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._writer: Writer | None = None
         self._engine: Engine | None = None  # writes
         self._readers: Engine | None = None
         self._mark: Mark | None = None
         self._connection: Connection | None = None  # of the writer's thread
+        self._living: dict[str, Owner] = {}
+        self._own: str | None = None  # the owner that stands for the whole process
 
     @classmethod
     def near(cls, start: str | os.PathLike[str] = ".", **options: Any) -> Self:
@@ -89,10 +93,13 @@ class Database:
     def close(self) -> None:
         """Write what is there and close it; it can be opened again. Blocks."""
         with self._lock:
-            if self._pid != os.getpid():
-                self._reset()  # the connections are those of the parent process
             writer, self._writer = self._writer, None
-            lost = writer.close() if writer is not None else 0
+            lost = 0
+            if writer is not None:
+                if living := list(self._living):
+                    with contextlib.suppress(StoreError):  # others find out
+                        writer.call(lambda c: _recovery.forget(c, living)).result()
+                lost = writer.close()
             if self._mark is not None:
                 self._mark.close()
             for engine in (self._engine, self._readers):
@@ -135,8 +142,6 @@ class Database:
 
     def _opened(self) -> Writer:
         with self._lock:
-            if self._pid != os.getpid():
-                self._reset()
             if self._writer is None:
                 with translated(self.place):
                     self._open()
@@ -225,11 +230,21 @@ class Database:
         return self._opened().call(call).result()
 
     async def _call(self, call: Callable[[Connection], Any]) -> Any:
-        writer, loop = await self._writing()
-        return await writer.call(call, loop)
+        writer = self._writer or await self._opening()
+        return await writer.call(call, asyncio.get_running_loop())
 
-    async def _writing(self) -> tuple[Writer, asyncio.AbstractEventLoop]:
-        writer = self._writer
-        if writer is None or self._pid != os.getpid():
-            writer = await asyncio.to_thread(self._opened)
-        return writer, asyncio.get_running_loop()
+    async def _opening(self) -> Writer:
+        return await asyncio.to_thread(self._opened)
+
+
+_all: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _forget_parent() -> None:
+    """Open anew in a child: its parent's thread and connections are not its own."""
+    for database in list(_all):
+        database._lock = threading.RLock()
+        database._reset()
+
+
+os.register_at_fork(after_in_child=_forget_parent)

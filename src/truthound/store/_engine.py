@@ -109,11 +109,13 @@ def is_outage(error: BaseException) -> bool:
 
     A full disk, a file system that is read-only, a server that is gone.
     """
-    if not isinstance(error, exc.DBAPIError):
-        return isinstance(error, (OSError, exc.TimeoutError))
-    if isinstance(error, (exc.OperationalError, exc.InterfaceError)):
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return True
-    return error.connection_invalidated or _is_damage(error)
+    if isinstance(error, (OSError, exc.TimeoutError)) or _is_damage(error):
+        return True
+    # As SQLAlchemy calls them, or the drivers themselves: PEP 249 has the names.
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"OperationalError", "InterfaceError"})
 
 
 @contextlib.contextmanager

@@ -175,11 +175,13 @@ class Mark:
 
 def commits_of(connection: Connection) -> int:
     """Return how many commits a SQLite store has had."""
-    return int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
+    driver: Any = connection.connection.driver_connection
+    return int(driver.execute("PRAGMA user_version").fetchone()[0])
 
 
 def count_commit(connection: Connection) -> int:
     """Count the commit that the current transaction ends with; return its number."""
     number = (commits_of(connection) + 1) % _WRAP
-    connection.exec_driver_sql(f"PRAGMA user_version = {number}")
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA user_version = {number}")
     return number

@@ -9,15 +9,14 @@ from pathlib import Path
 from truthound.store.records import Owner
 
 
-def this_process(part: str = "") -> Owner:
-    """Return the current process as an owner.
+def new_owner() -> str:
+    """Return a name for a part of the current process."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
 
-    Args:
-        part: tells several owners of one process apart.
-    """
-    pid = os.getpid()
-    host = socket.gethostname()
-    name = f"{host}:{pid}:{part or os.urandom(4).hex()}"
+
+def this_process(name: str) -> Owner:
+    """Return the current process as an owner of that name. Reads small files."""
+    host, pid = socket.gethostname(), os.getpid()
     return Owner(name=name, host=_machine(host), pid=pid, process=_began(pid))
 
 

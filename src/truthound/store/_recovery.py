@@ -49,9 +49,9 @@ def renew(
             )
 
 
-def forget(connection: Connection, owner: str) -> None:
-    """Say that an owner has ended."""
-    connection.execute(delete(owners).where(owners.c.owner == owner))
+def forget(connection: Connection, ended: Collection[str]) -> None:
+    """Say that owners have ended."""
+    connection.execute(delete(owners).where(owners.c.owner.in_(list(ended))))
 
 
 def recover(
@@ -79,7 +79,7 @@ def recover(
     at = present(connection, now)
     for row in connection.execute(select(owners)).all():
         if row.owner != owner and _is_gone(row, at):
-            forget(connection, row.owner)
+            forget(connection, [row.owner])
     living = select(owners.c.owner)
     left = (
         select(runs, results.c.seq.is_not(None).label("has_result"))

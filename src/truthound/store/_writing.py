@@ -6,24 +6,15 @@ the run has not ended: compare and set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Table,
-    bindparam,
-    func,
-    insert,
-    literal_column,
-    select,
-    update,
-)
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from truthound.store._rows import row_of_run
-from truthound.store._tables import notices, owners, results, runs
+from truthound.store._tables import owners, runs
 from truthound.store.records import RunRecord, RunState
 
 ACTIVE = (RunState.ACCEPTED.value, RunState.RUNNING.value)
@@ -57,96 +48,161 @@ class Group:
 
 
 class _Many:
-    """A statement for many rows: compiled once, and executed by the driver.
+    """A statement for many rows, each of which the driver binds at once.
 
-    A row may have more values than the statement names.
+    SQLite gives up the interpreter for each step of a statement, and a thread that is
+    busy does not give it back for milliseconds. So that a group takes a few steps and
+    not one for each row, its rows stand in one ``VALUES`` list.
+
+    Args:
+        columns: the values that a row has, by name, with their types.
+        text: the statement; ``{rows}`` stands for the list, as a table named ``v``.
     """
 
-    def __init__(self, statement: Any) -> None:
-        self._texts = {
-            "sqlite": str(statement.compile(dialect=_SQLITE)),
-            "postgresql": str(statement.compile(dialect=_POSTGRESQL)),
-        }
+    def __init__(self, columns: Mapping[str, str], text: str) -> None:
+        self._columns = tuple(columns)
+        self._types = tuple(columns.values())
+        self._text = text
+        self._made: dict[tuple[str, int], str] = {}
 
-    def __call__(self, connection: Connection, rows: list[Row]) -> int:
-        """Execute it; return the number of rows that were changed, -1 if unknown."""
-        text = self._texts[connection.dialect.name]
-        return connection.exec_driver_sql(text, rows).rowcount
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> int:
+        """Execute it; return the number of rows that were changed."""
+        changed = start = 0
+        columns = self._columns
+        # The driver itself: what lies above it takes longer than a statement.
+        cursor: Any = connection.connection.cursor()
+        while start < len(rows):
+            size = next(n for n in _SIZES if n <= len(rows) - start)
+            some = rows[start : start + size]
+            values = tuple(row[name] for row in some for name in columns)
+            text = self._of(connection.dialect.name, size)
+            cursor.execute(text, values)
+            changed += cursor.rowcount
+            start += size
+        cursor.close()
+        return changed
+
+    def _of(self, dialect: str, size: int) -> str:
+        text = self._made.get((dialect, size))
+        if text is None:
+            names, types = ", ".join(self._columns), self._types
+            if dialect == "sqlite":
+                row = ", ".join("?" for _ in types)
+            else:
+                row = ", ".join(f"%s::{kind}" for kind in types)
+            values = ", ".join(f"({row})" for _ in range(size))
+            rows = f"(SELECT {_numbered(names, dialect)} FROM (VALUES {values})"
+            rows += ") AS v" if dialect == "sqlite" else f" AS t({names})) AS v"
+            text = self._made[dialect, size] = self._text.replace("{rows}", rows)
+        return text
 
 
-_SQLITE = sqlite.dialect(paramstyle="named")
-_POSTGRESQL: Any = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+def _numbered(names: str, dialect: str) -> str:
+    """Return the columns of a list of values under their names."""
+    if dialect != "sqlite":
+        return names
+    listed = enumerate(names.split(", "), 1)
+    return ", ".join(f"column{number} AS {name}" for number, name in listed)
 
 
-def _bound(table: Table, *names: str, prefix: str = "") -> dict[str, Any]:
-    return {n: bindparam(prefix + n, type_=table.c[n].type) for n in names}
-
-
-def _said(value: str) -> Any:
-    return literal_column(f"'{value}'")
-
-
+# Rows that go together: few different statements, so that they stay prepared.
+_SIZES = (128, 32, 8, 2, 1)
+_THIS = {"the_run": "text", "the_attempt": "integer", "the_owner": "text"}
 _OURS = (
-    (runs.c.run_id == bindparam("the_run"))
-    & (runs.c.attempt == bindparam("the_attempt"))
-    & (runs.c.owner == bindparam("the_owner"))
-    & runs.c.state.in_([_said(state) for state in ACTIVE])
+    "runs.run_id = v.the_run AND runs.attempt = v.the_attempt "
+    "AND runs.owner = v.the_owner AND runs.state IN ('accepted', 'running')"
 )
-_RUN = ("run_id", "checkpoint", "state", "owner", "attempt", "trigger", "slot")
-_OUTCOME = ("status", "source", "summary", "error", "duration_ms", "row_count")
-_NOTICE = tuple(c.name for c in notices.c if c.name not in ("id", "ended_at", "error"))
+_OUTCOME = {
+    "status": "text",
+    "source": "text",
+    "duration_ms": "double precision",
+    "row_count": "bigint",
+    "summary": "text",
+    "error": "text",
+}
+_NEW = {f"new_{name}": kind for name, kind in _OUTCOME.items()}
+_SET = ", ".join(f"{name} = v.new_{name}" for name in _OUTCOME)
+_RUN = {
+    "run_id": "text",
+    "checkpoint": "text",
+    "state": "text",
+    "owner": "text",
+    "attempt": "integer",
+    "trigger": "text",
+    "slot": "text",
+    "accepted_at": "bigint",
+    "context": "text",
+}
+_NOTICE = {
+    "run_id": "text",
+    "position": "integer",
+    "checkpoint": "text",
+    "action": "text",
+    "action_type": "text",
+    "state": "text",
+    "attempts": "integer",
+    "due_at": "bigint",
+    "created_at": "bigint",
+    "owner": "text",
+}
 
-_ACCEPT = _Many(insert(runs).values(_bound(runs, *_RUN, "accepted_at", "context")))
-_BEGIN = _Many(
-    update(runs)
-    .where(_OURS)
-    .values(state=_said(RunState.RUNNING), **_bound(runs, "began_at", prefix="new_"))
+
+def _listed(names: Iterable[str], before: str = "") -> str:
+    return ", ".join(f"{before}{name}" for name in names)
+
+
+_ACCEPT = _Many(
+    _RUN, f"INSERT INTO runs ({_listed(_RUN)}) SELECT {_listed(_RUN)} FROM {{rows}}"
 )
-_FIND = _Many(update(runs).where(_OURS).values(_bound(runs, *_OUTCOME, prefix="new_")))
+_BEGIN = _Many(
+    {**_THIS, "new_began_at": "bigint"},
+    "UPDATE runs SET state = 'running', began_at = v.new_began_at "
+    f"FROM {{rows}} WHERE {_OURS}",
+)
+_FIND = _Many({**_THIS, **_NEW}, f"UPDATE runs SET {_SET} FROM {{rows}} WHERE {_OURS}")
 _END = _Many(
-    update(runs)
-    .where(_OURS)
-    .values(
-        {
-            **_bound(runs, *_OUTCOME, "state", "ended_at", prefix="new_"),
-            "began_at": func.coalesce(
-                bindparam("new_began_at", type_=runs.c.began_at.type), runs.c.began_at
-            ),
-        }
-    )
+    {
+        **_THIS,
+        **_NEW,
+        "new_state": "text",
+        "new_ended_at": "bigint",
+        "new_began_at": "bigint",
+    },
+    f"UPDATE runs SET {_SET}, state = v.new_state, ended_at = v.new_ended_at, "
+    "began_at = coalesce(v.new_began_at, began_at) "
+    f"FROM {{rows}} WHERE {_OURS}",
 )
 # What ends later in this transaction is still ours here.
 _DOCUMENT = _Many(
-    insert(results).from_select(
-        ["seq", "metrics", "actions", "document"],
-        select(
-            runs.c.seq,
-            *_bound(results, "metrics", "actions", "document", prefix="the_").values(),
-        ).where(_OURS),
-    )
+    {**_THIS, "the_metrics": "text", "the_actions": "text", "the_document": "text"},
+    "INSERT INTO results (seq, metrics, actions, document) "
+    "SELECT runs.seq, v.the_metrics, v.the_actions, v.the_document "
+    f"FROM {{rows}} JOIN runs ON {_OURS}",
 )
 _ACTIONS = _Many(
-    update(results)
-    .where(results.c.seq == select(runs.c.seq).where(_OURS).scalar_subquery())
-    .values(_bound(results, "actions", prefix="the_"))
+    {**_THIS, "the_actions": "text"},
+    "UPDATE results SET actions = v.the_actions "
+    f"FROM {{rows}} JOIN runs ON {_OURS} WHERE results.seq = runs.seq",
 )
 _OWE = _Many(
-    insert(notices).from_select(
-        _NOTICE,
-        select(*_bound(notices, *_NOTICE).values()).where(
-            select(runs.c.seq).where(_OURS).exists()
-        ),
-    )
+    {**_THIS, **_NOTICE},
+    f"INSERT INTO notices ({_listed(_NOTICE)}) SELECT {_listed(_NOTICE, 'v.')} "
+    f"FROM {{rows}} JOIN runs ON {_OURS}",
 )
 SETTLE = _Many(
-    update(notices)
-    .where(
-        notices.c.run_id == bindparam("the_run"),
-        notices.c.position == bindparam("the_position"),
-        notices.c.owner == bindparam("the_owner"),
-        notices.c.state == _said("sending"),
-    )
-    .values(_bound(notices, "state", "due_at", "ended_at", "error", prefix="new_"))
+    {
+        "the_run": "text",
+        "the_position": "integer",
+        "the_owner": "text",
+        "new_state": "text",
+        "new_due_at": "bigint",
+        "new_ended_at": "bigint",
+        "new_error": "text",
+    },
+    "UPDATE notices SET state = v.new_state, due_at = v.new_due_at, "
+    "ended_at = v.new_ended_at, error = v.new_error FROM {rows} "
+    "WHERE notices.run_id = v.the_run AND notices.position = v.the_position "
+    "AND notices.owner = v.the_owner AND notices.state = 'sending'",
 )
 
 

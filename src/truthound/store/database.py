@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import threading
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.store import _kept, _outbox, _recovery
 from truthound.store._database import LEASE, Database
+from truthound.store._place import named
+from truthound.store._processes import new_owner, this_process
 from truthound.store._rows import (
     actions_text,
     as_json,
@@ -25,7 +28,6 @@ from truthound.store.records import (
     Notice,
     NoticeState,
     Outcome,
-    Owner,
     Part,
     Recovered,
     RunRecord,
@@ -36,7 +38,6 @@ from truthound.store.records import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-VARIABLE = "TRUTHOUND_STORE"
 OPEN = (NoticeState.OWED, NoticeState.DEAD, NoticeState.DROPPED)
 
 
@@ -78,7 +79,8 @@ class Store(Database):
                 soon as that is possible.
         """
         ids = [record.run_id for record in records]
-        writer, loop = await self._writing()
+        writer = self._writer or await self._opening()
+        loop = asyncio.get_running_loop()
         refused = await writer.write(lambda: {"accepted": list(records)}, ids, loop)
         return [run_id for run_id, is_taken in refused.items() if is_taken]
 
@@ -114,8 +116,8 @@ class Store(Database):
                 "owed": [{**this, **row_of_notice(notice)} for notice in owed],
             }
 
-        writer, loop = await self._writing()
-        refused = await writer.write(rows, [run_id], loop)
+        writer = self._writer or await self._opening()
+        refused = await writer.write(rows, [run_id], asyncio.get_running_loop())
         return refused.get(run_id, True) is not False
 
     async def end(
@@ -136,7 +138,8 @@ class Store(Database):
         Raises:
             StoreError: see :meth:`accept`.
         """
-        writer, loop = await self._writing()
+        writer = self._writer or await self._opening()
+        loop = asyncio.get_running_loop()
         this = _this(run_id, attempt, owner)
         begun = writer.take_begin(run_id)
 
@@ -164,14 +167,25 @@ class Store(Database):
 
     # -------------------------------------------------------------- owners and leases
 
-    async def register(self, owner: Owner) -> None:
-        """Hold an owner for alive, from now on, until it is forgotten.
+    async def register(self, owner: str) -> None:
+        """Hold an owner in this process for alive, until it is forgotten.
 
         Raises:
             StoreError: it cannot be written; it is tried again with each beat.
         """
-        self._living[owner.name] = owner
+        self._living[owner] = await asyncio.to_thread(this_process, owner)
         await self._call(self._beat)
+
+    async def present(self) -> str:
+        """Return the owner that stands for this process, alive as long as it is open.
+
+        Raises:
+            StoreError: see :meth:`register`.
+        """
+        if self._own is None:
+            self._own = new_owner()
+            await self.register(self._own)
+        return self._own
 
     async def forget(self, owner: str) -> None:
         """Say that an owner has ended.
@@ -180,7 +194,7 @@ class Store(Database):
             StoreError: it cannot be written; others find out by themselves.
         """
         if self._living.pop(owner, None) is not None:
-            await self._call(lambda connection: _recovery.forget(connection, owner))
+            await self._call(lambda connection: _recovery.forget(connection, [owner]))
 
     async def recover(
         self,
@@ -251,7 +265,8 @@ class Store(Database):
         Raises:
             StoreError: it cannot be written; it is kept, and written later.
         """
-        writer, loop = await self._writing()
+        writer = self._writer or await self._opening()
+        loop = asyncio.get_running_loop()
         row = _outbox.settle_row(run_id, owner, settled, self.clock.now())
         await writer.write(lambda: {"settled": [row]}, [], loop)
         return True
@@ -351,6 +366,29 @@ class Store(Database):
         """
         self._do(lambda c: _kept.save_parts(c, source, parts, removed))
 
+    def document(self, run_id: str) -> dict[str, Any]:
+        """Return the result of a run as plain values. Blocks.
+
+        Raises:
+            StoreError: there is no such run, or what is stored is damaged.
+        """
+        from sqlalchemy import select
+
+        from truthound.errors import StoreError
+        from truthound.store._rows import from_json
+        from truthound.store._tables import results, runs
+
+        with self.reading() as connection:
+            row = connection.execute(
+                select(runs, results.c.document, results.c.actions)
+                .outerjoin(results, results.c.seq == runs.c.seq)
+                .where(runs.c.run_id == run_id)
+            ).one_or_none()
+        if row is None or row.document is None:
+            raise StoreError(f"the store {self.place} has no result of {run_id}")
+        found: dict[str, Any] = from_json(row.document, f"the result of {run_id}")
+        return found
+
 
 class MemoryStore(Store):
     """A store in memory: the same in all but that it ends when it is closed.
@@ -391,7 +429,7 @@ def store_of(place: Store | str | os.PathLike[str] | None = None) -> Store | Non
     if isinstance(place, Store):
         return place
     if place is None:
-        place = os.environ.get(VARIABLE, "").strip() or None
+        place = named()
     return None if place is None else Store(place)
 
 

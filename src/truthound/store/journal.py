@@ -7,7 +7,7 @@ cancelled. A journal that outlives the process lets the next one see what was un
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -24,8 +24,12 @@ class Journal(Protocol):
     run that this owner has, in this attempt, and that has not ended.
     """
 
-    async def accept(self, records: Sequence[RunRecord]) -> None:
-        """Write down accepted runs, all or none."""
+    async def accept(self, records: Sequence[RunRecord]) -> Collection[str] | None:
+        """Write down accepted runs, all or none.
+
+        Returns:
+            The ids of those that are not, as another run has their slot; None: none.
+        """
         ...
 
     def begin(self, run_id: str, attempt: int, owner: str, at: datetime) -> None:

@@ -26,16 +26,17 @@ CHECK_FIELDS = (
 def run_to_dict(run: ValidationRun) -> dict[str, Any]:
     """Return plain values that JSON can hold."""
     checks = [check_to_dict(check) for check in run.checks]
+    issues = run.issues
     return {
         "run_id": run.run_id,
         "run_time": run.run_time.isoformat(),
         "source": run.source,
         "row_count": run.row_count,
         "column_count": run.column_count,
-        "success": run.success,
+        "success": not issues and not run.errors,
         "statistics": run.statistics,
         "checks": checks,
-        "issues": [issue.name for issue in run.issues],
+        "issues": [issue.name for issue in issues],
         "min_severity": to_plain(run.min_severity),
         "warnings": list(run.warnings),
         "learned": to_plain(run.learned),

@@ -16,6 +16,17 @@ def to_plain(value: Any) -> Any:
     Dates and times become ISO 8601, NaN and the infinities become None, and what is
     left becomes ``str(value)``.
     """
+    # Most values are of these very types, and a result has hundreds.
+    kind = type(value)
+    if kind in _AS_IT_IS or (kind is str and value.isascii()):
+        return value
+    return _converted(value)
+
+
+_AS_IT_IS = frozenset({type(None), int, bool})
+
+
+def _converted(value: Any) -> Any:
     if value is None or (
         isinstance(value, (bool, int)) and not isinstance(value, Enum)
     ):

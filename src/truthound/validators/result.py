@@ -204,10 +204,7 @@ class ValidationRun:
     def statistics(self) -> dict[str, Any]:
         """Counts over all checks; ``pass_rate`` is a share, 0 to 1."""
         issues = self.issues
-        by_severity = dict.fromkeys(Severity, 0)
-        for issue in issues:
-            if issue.severity is not None:
-                by_severity[issue.severity] += 1
+        worst = [issue.severity for issue in issues]
         total, errors = len(self.checks), len(self.errors)
         passed = total - len(issues) - errors
         return {
@@ -216,10 +213,10 @@ class ValidationRun:
             "failed_checks": len(issues),
             "error_checks": errors,
             "total_issues": len(issues),
-            "critical_issues": by_severity[Severity.CRITICAL],
-            "high_issues": by_severity[Severity.HIGH],
-            "medium_issues": by_severity[Severity.MEDIUM],
-            "low_issues": by_severity[Severity.LOW],
+            "critical_issues": worst.count(Severity.CRITICAL),
+            "high_issues": worst.count(Severity.HIGH),
+            "medium_issues": worst.count(Severity.MEDIUM),
+            "low_issues": worst.count(Severity.LOW),
             "total_records": self.row_count or 0,
             "pass_rate": passed / total if total else 1.0,
         }
@@ -229,12 +226,12 @@ class ValidationRun:
 
     def summary(self) -> str:
         """One line for people: how many checks hold and what does not."""
-        statistics = self.statistics
-        checks = plural(statistics["total_checks"], "check")
-        text = f"{statistics['passed_checks']:,} of {checks} passed on {self.source}"
+        bad, total = [*self.errors, *self.issues], len(self.checks)
+        passed = f"{total - len(bad):,} of {plural(total, 'check')} passed"
+        text = f"{passed} on {self.source}"
         if self.row_count is not None:
             text += f" ({plural(self.row_count, 'row')})"
-        worst = ", ".join(check.name for check in [*self.errors, *self.issues][:3])
+        worst = ", ".join(check.name for check in bad[:3])
         return f"{text}; not: {worst}" if worst else text
 
     def raise_for_failure(self) -> None:

@@ -73,6 +73,11 @@ class ActiveRun:
         task: takes it from its slot to its delivery.
         over: wakes who waits for its end, not for its delivery.
         on_gone: called when it is over.
+        attempt: how often it was begun, in whichever process.
+        slot: names the due time for which it was started, and whether that is free
+            again when the process is gone.
+        is_refused: whether another run has its slot.
+        is_late: whether it has given its slot up while its end is written down.
     """
 
     checkpoint: Any
@@ -103,6 +108,10 @@ class ActiveRun:
     task: asyncio.Task[None] | None = None
     over: asyncio.Future[None] | None = None
     on_gone: Callable[[], None] | None = None
+    attempt: int = 1
+    slot: tuple[str, bool] | None = None
+    is_refused: bool = False
+    is_late: bool = False
 
     @classmethod
     def of(

@@ -10,7 +10,7 @@ from typing import Any
 
 from truthound._clock import Clock
 from truthound.checkpoint._callbacks import Callback, call_back, check_callback
-from truthound.checkpoint._kept import outcome_of
+from truthound.checkpoint._keeping import outcome_of
 from truthound.checkpoint._running.active import ActiveRun
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.errors import ActionError
@@ -94,14 +94,24 @@ class Delivery:
 
     async def deliver(self, run: ActiveRun, result: CheckpointResult) -> None:
         """Write the end of a run down, and deliver its result."""
-        now = self._clock.now()
-        state = _state(run, result)
-        write = self._journal.end
-        await self._outside(
-            run,
-            "the journal",
-            write(run.run_id, 1, self._owner, state, now, outcome_of(result)),
+        await self._outside(run, "the journal", self._written(run, result))
+        await self.tell(run, result)
+
+    async def _written(self, run: ActiveRun, result: CheckpointResult) -> None:
+        keeper, more = run.ticket.keeper, {}
+        outcome = outcome_of(result)
+        if keeper is not None:
+            is_cut = run.verdict is not None
+            outcome, more["settled"] = keeper.ending(result, is_cut=is_cut)
+        state, now = _state(run, result), self._clock.now()
+        is_ours = await self._journal.end(
+            run.run_id, run.attempt, self._owner, state, now, outcome, **more
         )
+        if is_ours is False:
+            logger.warning("%s: its end was written by somebody else", run.run_id)
+
+    async def tell(self, run: ActiveRun, result: CheckpointResult) -> None:
+        """Deliver a result whose end is written down."""
         self.counts.add(run, result)
         for ended in result.action_results:
             if getattr(ended, "error", None):

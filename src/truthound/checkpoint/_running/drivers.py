@@ -74,11 +74,16 @@ class Driver:
         )
 
     def start_run(
-        self, reason: str, context: Mapping[str, Any] | None, *, is_owed: bool = False
+        self,
+        reason: str,
+        context: Mapping[str, Any] | None,
+        *,
+        is_owed: bool = False,
+        slot: tuple[str, bool] | None = None,
     ) -> None:
         """Start a run."""
         told = {"trigger": self.trigger.name, "reason": reason, **(context or {})}
-        self.entry.start_run(self.trigger.name, told, is_owed=is_owed)
+        self.entry.start_run(self.trigger.name, told, is_owed=is_owed, slot=slot)
 
     def failed(self, error: BaseException) -> None:
         """Report what the trigger raised."""
@@ -97,6 +102,7 @@ class TimedDriver(Driver):
     def __init__(self, trigger: TimedTrigger[Any], entry: Entry) -> None:
         super().__init__(trigger, entry)
         self._is_owed = False
+        self._slot: tuple[str, bool] | None = None  # of the time that is made up for
 
     async def begin(self) -> None:
         await super().begin()
@@ -136,7 +142,7 @@ class TimedDriver(Driver):
         try:
             if self._is_owed and self.can_run():
                 self._is_owed = False
-                self._run("made up for a time that was missed")
+                self._run("made up for a time that was missed", self._slot)
         except Stray as error:
             self._broke(error)
 
@@ -150,23 +156,32 @@ class TimedDriver(Driver):
         trigger = self.trigger
         late = now - moment
         is_late = late > 0.5 and late > trigger.grace()
+        slot = self._named()
         trigger.advance(now)
         if not is_late and self.can_run():
-            self._run(trigger.reason())
+            self._run(trigger.reason(), slot)
             return
         self.missed += 1
         why = f"{late:.0f} s late" if is_late else self._busy()
         logger.info("%s: %s missed, %s", self.entry.name, trigger.name, why)
         if trigger.config.catch_up:
-            self._is_owed = True
+            self._is_owed, self._slot = True, slot
             self.look()
 
     def _busy(self) -> str:
         return "paused" if self.entry.is_paused else "the last run is under way"
 
-    def _run(self, reason: str) -> None:
+    def _named(self) -> tuple[str, bool] | None:
+        """Name the time that is due, for all processes that have this trigger."""
+        found = self.trigger.slot()
+        if found is None:
+            return None
+        place = self.entry.place_of(self.trigger)
+        return f"{self.entry.name}|{place}|{found[0]}", found[1]
+
+    def _run(self, reason: str, slot: tuple[str, bool] | None) -> None:
         self.trigger.record_run()
-        self.start_run(reason, self.trigger.context())
+        self.start_run(reason, self.trigger.context(), slot=slot)
 
 
 class PushDriver(Driver):

@@ -105,6 +105,7 @@ class Entry:
         context: Mapping[str, Any],
         *,
         is_owed: bool = False,
+        slot: tuple[str, bool] | None = None,
     ) -> str:
         """Start a run and return its id.
 
@@ -112,15 +113,22 @@ class Entry:
             trigger: what starts it.
             context: for the metadata of its result.
             is_owed: also while the runner stops; it then ends as interrupted.
+            slot: names the due time for which it is.
 
         Raises:
             NotRunningError: the runner does not run.
         """
         (run,) = self._runs.accept(
-            [self.checkpoint], context, trigger=trigger, is_owed=is_owed
+            [self.checkpoint], context, trigger=trigger, is_owed=is_owed, slot=slot
         )
         self.count(run)
         return run.run_id
+
+    def place_of(self, trigger: BaseTrigger[Any]) -> str:
+        """Name a trigger of this checkpoint, alike in all processes that have it."""
+        triggers = list(getattr(self.checkpoint, "triggers", ()))
+        place = next((n for n, t in enumerate(triggers) if t is trigger), len(triggers))
+        return f"{place}:{trigger.trigger_type}"
 
     def count(self, run: ActiveRun) -> None:
         """Count a run of this checkpoint, as long as it is under way."""

@@ -45,7 +45,7 @@ class Execution:
         try:
             if run.written is not None:
                 await self._reported(run.written.done())
-            if run.verdict is None:
+            if run.verdict is None and not run.is_refused:
                 run.state = "running"
                 run.began_at = self._clock.now()
                 run.began = self._clock.monotonic()
@@ -62,7 +62,7 @@ class Execution:
 
     async def _begun(self, run: ActiveRun) -> None:
         assert run.began_at is not None
-        self._journal.begin(run.run_id, 1, self._owner, run.began_at)
+        self._journal.begin(run.run_id, run.attempt, self._owner, run.began_at)
 
     async def _reported(self, work: Awaitable[None]) -> None:
         """Write to the journal; that it cannot is no reason to stop."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._limit import check_count, limit
 from truthound.async_core._slots import TaskPriority
 from truthound.checkpoint._action import check_number
 from truthound.checkpoint._callbacks import Callback
+from truthound.checkpoint._running.ledger import used_store
 from truthound.checkpoint._running.runs import Runs
 from truthound.checkpoint.model import CheckpointResult
 from truthound.store import Journal
+
+if TYPE_CHECKING:
+    from truthound.store import Store
 
 
 class CheckpointPool:
@@ -31,6 +36,8 @@ class CheckpointPool:
             callback, an action.
         graceful_shutdown_timeout: seconds that runs have to end after ``stop()``.
         journal: where the states of runs are written; None: in memory.
+        store: where runs, results and what they owe are kept: a ``Store``, a path or an
+            address; None for ``TRUTHOUND_STORE``, and if that is not set for none.
         clock: tells the time; for tests.
 
     Raises:
@@ -51,6 +58,7 @@ class CheckpointPool:
         *,
         graceful_shutdown_timeout: float = 30.0,
         journal: Journal | None = None,
+        store: Store | str | os.PathLike[str] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         check_count("workers", workers)
@@ -63,13 +71,18 @@ class CheckpointPool:
             journal=journal,
             on_result=result_callback,
             on_error=error_callback,
+            store=used_store(store, journal),
         )
 
     def __repr__(self) -> str:
         return f"CheckpointPool(workers={self.workers})"
 
     async def start(self) -> None:
-        """Accept checkpoints, from now on or again."""
+        """Accept checkpoints, from now on or again.
+
+        Raises:
+            StoreError: the store is damaged, or cannot be reached.
+        """
         await self._runs.open()
 
     async def stop(self, wait: bool = True) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound._words import plural
@@ -15,6 +16,7 @@ from truthound.checkpoint._callbacks import Callback
 from truthound.checkpoint._running.active import INSIDE, ActiveRun
 from truthound.checkpoint._running.config import AsyncRunnerConfig
 from truthound.checkpoint._running.entries import Entries
+from truthound.checkpoint._running.ledger import used_store
 from truthound.checkpoint._running.results import ResultQueue
 from truthound.checkpoint._running.runs import Runs
 from truthound.checkpoint._running.shutdown import Shutdown
@@ -22,6 +24,9 @@ from truthound.checkpoint._running.signals import serve
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.errors import RunnerStoppedError, UnknownOptionError
 from truthound.store import Journal, RunState
+
+if TYPE_CHECKING:
+    from truthound.store import Store
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
@@ -40,6 +45,10 @@ class AsyncCheckpointRunner:
         error_callback: called with each error that has no result of its own: of a
             trigger, a callback, an action.
         journal: where the states of runs are written; None: in memory.
+        store: where runs, results and what they owe are kept: a ``Store``, a path or an
+            address; None for ``TRUTHOUND_STORE``, and if that is not set for none.
+        recovery: what becomes of runs in it whose process has ended: ``interrupted``,
+            or ``rerun``, at most three times in all.
         clock: tells the time; for tests.
         options: fields of :class:`AsyncRunnerConfig`.
 
@@ -63,6 +72,8 @@ class AsyncCheckpointRunner:
         error_callback: Callback | None = None,
         *,
         journal: Journal | None = None,
+        store: Store | str | os.PathLike[str] | None = None,
+        recovery: str = "interrupted",
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:
@@ -85,6 +96,9 @@ class AsyncCheckpointRunner:
             on_error=error_callback,
             hand_over=self._hand_over,
             on_counted=self._counted,
+            store=used_store(store, journal),
+            recovery=recovery,
+            registered=lambda: self.checkpoints,
         )
         self._entries = Entries(self._runs, clock, config.trigger_poll_interval)
         self._result_queue = ResultQueue(
@@ -205,6 +219,7 @@ class AsyncCheckpointRunner:
 
         Raises:
             ConfigurationError: checkpoints wait for each other in a circle.
+            StoreError: the store is damaged, or cannot be reached.
         """
         if self._is_running:
             return

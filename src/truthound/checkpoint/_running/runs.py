@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from typing import Any
@@ -15,6 +13,7 @@ from truthound.async_core._slots import TaskPriority
 from truthound.async_core._tasks import undisturbed, wake
 from truthound.checkpoint._callbacks import Callback
 from truthound.checkpoint._clients import shared_client
+from truthound.checkpoint._run import Ticket
 from truthound.checkpoint._running.active import (
     HOLDER,
     INSIDE,
@@ -27,16 +26,21 @@ from truthound.checkpoint._running.active import (
 )
 from truthound.checkpoint._running.delivery import Delivery
 from truthound.checkpoint._running.execution import Execution
+from truthound.checkpoint._running.ledger import Ledger, check_policy, result_of
 from truthound.checkpoint._running.line import Line
+from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.model import CheckpointResult, priority_of
-from truthound.errors import NotRunningError
-from truthound.store import Journal, MemoryJournal, RunRecord, RunState
+from truthound.errors import ConfigurationError, NotRunningError
+from truthound.store import Journal, MemoryJournal, Recovered, RunRecord, RunState
+from truthound.store._processes import new_owner
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 # Seconds that a run that was cut off has to come to its end; an action may catch its
 # cancellation. After that its result is delivered without it.
 PATIENCE = 5.0
+LATE = 128  # runs that have given up their slots and are not delivered
+SEEN = 10_000  # checkpoints that are remembered for what they still owe
 UNBEGUN = "interrupted: stopped before it began"
 
 HandOver = Callable[[ActiveRun, CheckpointResult], Awaitable[None]]
@@ -53,6 +57,10 @@ class Runs:
         on_error: called with what went wrong and has no result of its own.
         hand_over: takes each result after that, and may make the run wait.
         on_counted: called with each result before it is told.
+        store: where runs, results and what they owe are kept; None: nowhere.
+        recovery: what becomes of runs in it whose process has ended: ``interrupted``,
+            or ``rerun``.
+        registered: returns the checkpoints that are there to stay, by name.
     """
 
     def __init__(
@@ -65,28 +73,60 @@ class Runs:
         on_error: Callback | None = None,
         hand_over: HandOver | None = None,
         on_counted: Callable[[ActiveRun, CheckpointResult], None] | None = None,
+        store: Any = None,
+        recovery: str = "interrupted",
+        registered: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
+        check_policy(recovery)
+        if store is not None and journal is not None:
+            raise ConfigurationError("give either a store or a journal, not both")
         self.clock = clock
-        self.journal: Journal = MemoryJournal() if journal is None else journal
+        self.journal: Journal = journal or store or MemoryJournal()
         self.line = Line(most)
         self.active: dict[str, ActiveRun] = {}
         self.is_open = False
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._owner = new_owner()
         self.delivery = Delivery(
             self.journal, self._owner, clock, on_result, on_error, on_counted, hand_over
         )
         self._execution = Execution(self.journal, self._owner, clock, self.delivery)
         self._is_dealing = False  # soon
+        self._late = 0
         self._is_empty: asyncio.Future[None] | None = None
         self._client: Any = None  # held, so that connections stay open between runs
         self._others: set[asyncio.Task[Any]] = set()  # reports, triggers that start
+        self._seen: dict[str, Any] = {}  # checkpoints that were run, the last ones
+        self._registered = registered
+        self._ledger: Ledger | None = None
+        if store is not None:
+            self._ledger = Ledger(
+                store,
+                self._owner,
+                clock,
+                recovery,
+                self._known,
+                self.delivery.report,
+                self._take_over,
+                lambda run_id: self.active[run_id].attempt,
+            )
 
     async def open(self) -> None:
-        """Accept runs, from now on or again."""
+        """Accept runs, from now on or again.
+
+        Raises:
+            StoreError: the store is damaged, or cannot be reached.
+        """
         if not self.is_open:
             self.is_open = True
             self._client = shared_client()
             await self._client.__aenter__()
+            if self._ledger is not None:
+                try:
+                    await self._ledger.open()
+                except BaseException:
+                    self.is_open = False
+                    await undisturbed(self._closed())
+                    raise
 
     def accept(
         self,
@@ -97,6 +137,7 @@ class Runs:
         priority: TaskPriority | None = None,
         has_caller: bool = False,
         is_owed: bool = False,
+        slot: tuple[str, bool] | None = None,
     ) -> list[ActiveRun]:
         """Begin runs as soon as there are slots for them.
 
@@ -107,6 +148,8 @@ class Runs:
             priority: None: that of each checkpoint.
             has_caller: somebody waits for the result itself.
             is_owed: accept them even while it stops; they then end as interrupted.
+            slot: names the due time, and whether its end is that of the process; of
+                several processes with one store the first gets it.
 
         Raises:
             NotRunningError: nothing is accepted.
@@ -126,20 +169,82 @@ class Runs:
         ]
         self.line.check(made)
         self.delivery.counts.accepted += len(made)
-        written = Once(
-            lambda: self.journal.accept([self._record(run) for run in made]),
-            len(made) == 1,
-        )
+        written = Once(lambda: self._written(made), len(made) == 1)
         for run in made:
-            run.trigger, run.has_caller, run.owner = trigger, has_caller, self
-            run.written = written
-            self.active[run.run_id] = run
-            self.line.add(run)
+            run.trigger, run.has_caller, run.slot = trigger, has_caller, slot
+            self._admit(run, written)
         if not self.is_open:
             for run in made:
                 self.cut(run, UNBEGUN, RunState.INTERRUPTED)
         self._deal_soon()
         return made
+
+    def _admit(self, run: ActiveRun, written: Once | None) -> None:
+        run.owner, run.written = self, written
+        if self._ledger is not None:
+            run.ticket.ledger = self._ledger
+            self._see(run.checkpoint)
+        self.active[run.run_id] = run
+        self.line.add(run)
+
+    async def _written(self, made: Sequence[ActiveRun]) -> None:
+        """Write runs down as accepted, and see whether others have their due times."""
+        refused = await self.journal.accept([self._record(run) for run in made])
+        for run in made:
+            run.is_refused = bool(refused) and run.run_id in (refused or ())
+
+    def _known(self) -> Mapping[str, Any]:
+        """Return the checkpoints whose notifications can be sent, by name."""
+        return {**self._seen, **self._registered()}
+
+    def _see(self, checkpoint: Any) -> None:
+        self._seen.pop(checkpoint.name, None)
+        self._seen[checkpoint.name] = checkpoint
+        if len(self._seen) > SEEN:
+            del self._seen[next(iter(self._seen))]
+
+    async def _take_over(self, found: Recovered) -> None:
+        """Run again what is to be, and deliver what has come to its end."""
+        known, loop = self._known(), asyncio.get_running_loop()
+        for record in found.again:
+            run = ActiveRun.of(
+                known[record.checkpoint],
+                record.context,
+                None,
+                record.accepted_at,
+                loop.create_future(),
+            )
+            run.ticket.run_id, run.attempt = record.run_id, record.attempt
+            run.trigger = record.trigger
+            logger.warning("%s is run again: its process has ended", run.run_id)
+            self.delivery.counts.accepted += 1
+            self._admit(run, None)
+        self._deal_soon()
+        for record in found.ended:
+            logger.warning("%s: %s", record.run_id, record.summary)
+            self.spawn(self._tell_of(record))
+
+    async def _tell_of(self, record: RunRecord) -> None:
+        """Deliver the result of a run whose process has ended before it could."""
+        assert self._ledger is not None
+        document = None
+        if record.status != "error" or record.error is None:
+            store = self._ledger.store
+            document = await in_thread(lambda: store.document(record.run_id), SOURCES)
+        done = asyncio.get_running_loop().create_future()
+        ticket = Ticket(record.run_id)
+        run = ActiveRun(
+            None,
+            record.checkpoint,
+            ticket,
+            record.context,
+            TaskPriority.NORMAL,
+            record.accepted_at,
+            done,
+        )
+        run.verdict = (record.error or "", record.state)
+        self.delivery.counts.accepted += 1
+        await self.delivery.tell(run, result_of(record, document))
 
     def _deal_soon(self) -> None:
         if self.line.free > 0 and not self._is_dealing:
@@ -255,9 +360,15 @@ class Runs:
                 await undisturbed(self._cut_off(why))
             if self._others - {asyncio.current_task()}:
                 await undisturbed(self._settled())
-            client, self._client = self._client, None
-            if client is not None:
-                await undisturbed(client.__aexit__(None, None, None))
+            await undisturbed(self._closed())
+
+    async def _closed(self) -> None:
+        """Leave the store, and let the connections go."""
+        client, self._client = self._client, None
+        if self._ledger is not None:
+            await self._ledger.close()
+        if client is not None:
+            await client.__aexit__(None, None, None)
 
     async def idle(self, seconds: float | None) -> bool:
         """Wait until there are no runs but the caller's own; False: not in time."""
@@ -317,6 +428,8 @@ class Runs:
             accepted_at=run.accepted_at,
             trigger=run.trigger,
             context=run.context or {},
+            slot=run.slot and run.slot[0],
+            slot_ends=run.slot is not None and run.slot[1],
         )
 
     async def _live(self, run: ActiveRun) -> None:
@@ -327,10 +440,32 @@ class Runs:
             result = await self._execution.of(run)
             run.state = "delivering"
             wake(run.over)
-            if not run.is_abandoned:
+            if run.is_refused:
+                self.delivery.counts.accepted -= 1  # it is another process's
+            elif not run.is_abandoned:
+                self._give_way(run)
                 await self.delivery.deliver(run, result)
+                self._look_at_owed(run)
         finally:
             self._forget(run)
+
+    def _give_way(self, run: ActiveRun) -> None:
+        """Let the next run begin while the end of this one is written to the store.
+
+        So the ends of many runs go into one transaction. The number of those that are
+        not delivered stays bounded.
+        """
+        if self._ledger is None or not run.has_slot or self._late >= LATE:
+            return
+        run.has_slot, run.is_late = False, True
+        self._late += 1
+        self.line.free += 1
+        self._deal_soon()
+
+    def _look_at_owed(self, run: ActiveRun) -> None:
+        keeper = run.ticket.keeper
+        if self._ledger is not None and keeper is not None and keeper.errors:
+            self._ledger.nudge()
 
     def _forget(self, run: ActiveRun) -> None:
         if run.state == "done":
@@ -340,6 +475,7 @@ class Runs:
         if run.has_slot:
             run.has_slot = False
             self.line.free += 1
+        self._late -= run.is_late
         if run.has_turn:
             self.line.release(run)
         self._deal()

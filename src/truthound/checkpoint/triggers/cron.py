@@ -137,5 +137,8 @@ class CronTrigger(TimedTrigger[CronConfig]):
             return LONGEST_GRACE
         return min((following - self._next).total_seconds() / 2, LONGEST_GRACE)
 
+    def slot(self) -> tuple[str, bool] | None:
+        return None if self._next is None else (self._next.isoformat(), False)
+
     def reason(self) -> str:
         return f"cron {self._config.expression}"

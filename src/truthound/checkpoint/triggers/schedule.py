@@ -106,6 +106,7 @@ class ScheduleTrigger(TimedTrigger[ScheduleConfig]):
         super().__init__(config, **options)
         self._zone: tzinfo = zone_of(self._config.timezone)
         self._due: float | None = None
+        self._counted_from: tuple[float, int] | None = None
         self._is_set = False
 
     def _on_start(self) -> None:
@@ -114,6 +115,7 @@ class ScheduleTrigger(TimedTrigger[ScheduleConfig]):
     def due_at(self, now: float) -> float | None:
         if not self._is_set:
             self._due, self._is_set = self._allowed(self._first(now), now), True
+            self._count_from(self._due, now)
         return self._due
 
     def advance(self, now: float) -> None:
@@ -121,7 +123,10 @@ class ScheduleTrigger(TimedTrigger[ScheduleConfig]):
         if due is not None and due <= now:
             interval = self._config.interval()
             passed = math.floor((now - due) / interval) + 1
-            self._due = self._allowed(due + passed * interval, now)
+            following = due + passed * interval
+            self._due = self._allowed(following, now)
+            if self._due != following:  # a window opens: all count from there
+                self._count_from(self._due, now)
 
     def grace(self) -> float:
         given = self._config.misfire_grace_seconds
@@ -129,8 +134,26 @@ class ScheduleTrigger(TimedTrigger[ScheduleConfig]):
             return given
         return min(self._config.interval() / 2, LONGEST_GRACE)
 
+    def slot(self) -> tuple[str, bool] | None:
+        # Whole intervals since 1970. Processes count from different beginnings, so each
+        # has the number of its first time from the clock, and counts on from there.
+        if self._due is None or self._counted_from is None:
+            return None
+        due, number = self._counted_from
+        interval = self._config.interval()
+        passed = math.floor((self._due - due) / interval + 0.5)
+        return f"{interval:g} s {number + passed}", not passed
+
     def reason(self) -> str:
         return f"every {self._config.interval():g} s"
+
+    def _count_from(self, due: float | None, now: float) -> None:
+        if due is None:
+            return
+        interval = self._config.interval()
+        wall = self.clock.now().timestamp() + due - now
+        # A window that opens at nine opens a little sooner or later on each machine.
+        self._counted_from = due, math.floor((wall + min(1.0, interval / 4)) / interval)
 
     def _first(self, now: float) -> float:
         begin = self._config.start_time

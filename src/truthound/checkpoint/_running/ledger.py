@@ -1,0 +1,202 @@
+"""The store of some runs, while they last: opened, served, and left in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from truthound._clock import Clock
+from truthound.async_core._tasks import stop, undisturbed
+from truthound.checkpoint._keeping import Keeper
+from truthound.checkpoint._threads import SOURCES, in_thread
+from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
+from truthound.checkpoint.outbox import Sender
+from truthound.errors import ConfigurationError, StoreError, did_you_mean
+from truthound.store import Recovered, RunRecord, has_store
+
+if TYPE_CHECKING:
+    from truthound.store import Store
+
+logger: logging.Logger = logging.getLogger("truthound.checkpoint")
+
+ATTEMPTS = 3  # how often a run may begin whose process ended while it ran
+POLICIES = ("interrupted", "rerun")
+Known = Callable[[], Mapping[str, Any]]
+
+
+class Ledger:
+    """Opens a store for some runs, delivers what is owed, takes over what was left.
+
+    Args:
+        store: which.
+        owner: in whose name.
+        clock: tells the time.
+        policy: what becomes of runs whose process has ended: ``interrupted``, or
+            ``rerun`` for those of the checkpoints that are known.
+        known: returns the checkpoints that are known, by name.
+        report: told what goes wrong.
+        on_recovered: given what was taken over.
+        attempt_of: returns how often a run was begun.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        owner: str,
+        clock: Clock,
+        policy: str,
+        known: Known,
+        report: Callable[[Exception], Awaitable[None]],
+        on_recovered: Callable[[Recovered], Awaitable[None]],
+        attempt_of: Callable[[str], int],
+    ) -> None:
+        self.store = store
+        self._owner = owner
+        self._clock = clock
+        self._policy = policy
+        self._known = known
+        self._report = report
+        self._on_recovered = on_recovered
+        self._attempt_of = attempt_of
+        self._sender = Sender(store, owner, clock, report)
+        self._task: asyncio.Task[None] | None = None
+        self._nudge = asyncio.Event()
+        self._said = ""  # the last thing that went wrong with the store
+
+    def keeper(self, run_id: str) -> Keeper:
+        """Return what writes down what a run finds and owes."""
+        attempt, owner = self._attempt_of(run_id), self._owner
+        return Keeper(self.store, owner, run_id, attempt, self._clock, self._report)
+
+    async def open(self) -> None:
+        """Open the store and take over what was left.
+
+        Raises:
+            StoreError: it is damaged, or cannot be reached.
+        """
+        await in_thread(self.store.retain, SOURCES)
+        try:
+            await self.store.register(self._owner)
+            await self._recover()
+        except BaseException:
+            await undisturbed(self._leave())
+            raise
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._serve(), context=Context())
+
+    async def close(self) -> None:
+        """Stop delivering, and leave the store."""
+        task, self._task = self._task, None
+        if task is not None:
+            await stop([task])
+            await self._leave()
+
+    def nudge(self) -> None:
+        """Look again at what is due: something has come to be owed."""
+        self._nudge.set()
+
+    async def _leave(self) -> None:
+        try:
+            await self.store.forget(self._owner)
+        except StoreError as error:
+            logger.error("%s", error)
+        await in_thread(self.store.release, SOURCES)
+
+    async def _recover(self) -> None:
+        known = self._known()
+        is_shared = self.store.url.get_backend_name() == "postgresql"
+        found = await self.store.recover(
+            self._owner,
+            # Others who share the server may have other checkpoints, and other ideas.
+            known=list(known) if is_shared else None,
+            again=list(known) if self._policy == "rerun" else (),
+            attempts=ATTEMPTS,
+        )
+        if found.again or found.ended:
+            await self._on_recovered(found)
+
+    async def _serve(self) -> None:
+        """Deliver what is due, and see now and then whether somebody has gone."""
+        beat = self.store.lease / 3
+        while True:
+            self._nudge.clear()
+            pause = beat
+            try:
+                while await self._sender.round(self._known()):
+                    pass
+                due = await self.store.next_due(list(self._known()))
+                if due is not None:
+                    left = (due - self._clock.now()).total_seconds()
+                    pause = min(beat, max(0.01, left))
+                self._said = ""
+            except StoreError as error:
+                await self._tell(error)
+            if not await self._nudged(pause) and pause == beat:
+                try:
+                    await self._recover()
+                except StoreError as error:
+                    await self._tell(error)
+
+    async def _nudged(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nudge.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _tell(self, error: StoreError) -> None:
+        """Report what goes wrong with the store, once for each thing."""
+        if str(error) != self._said:
+            self._said = str(error)
+            logger.error("%s", error)
+            await self._report(error)
+
+
+def used_store(place: Any, journal: Any) -> Any:
+    """Return the store of a runner or pool; None if it has none.
+
+    Args:
+        place: as the user gives it.
+        journal: given in its place.
+    """
+    if journal is not None or not has_store(place):
+        return place
+    from truthound.store import store_of
+
+    return store_of(place)
+
+
+def check_policy(policy: str) -> None:
+    """Raise ConfigurationError unless it says what becomes of runs that were left."""
+    if policy not in POLICIES:
+        raise ConfigurationError(
+            f"recovery is {' or '.join(POLICIES)}, not {policy!r}"
+            f"{did_you_mean(str(policy), POLICIES)}"
+        )
+
+
+def result_of(record: RunRecord, document: Mapping[str, Any] | None) -> Any:
+    """Return the result of a run that somebody else has begun.
+
+    Args:
+        record: of the run.
+        document: its result, if it was stored.
+    """
+    if document is not None:
+        try:
+            return CheckpointResult.from_dict(document)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            logger.error("%s: its stored result makes no sense", record.run_id)
+    return CheckpointResult(
+        run_id=record.run_id,
+        checkpoint_name=record.checkpoint,
+        run_time=record.began_at or record.accepted_at,
+        status=CheckpointStatus.ERROR,
+        data_asset=record.source,
+        error=record.error,
+        metadata=dict(record.context),
+    )
