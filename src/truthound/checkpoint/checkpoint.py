@@ -51,7 +51,7 @@ from truthound.validators.validation import Validation
 
 if TYPE_CHECKING:
     from truthound.profile import Profile
-    from truthound.store import Store
+    from truthound.store.database import Place
 
 __all__ = ["Checkpoint", "CheckpointConfig", "CheckpointResult", "CheckpointStatus"]
 
@@ -88,7 +88,7 @@ class Checkpoint:
             beside the nearest ``truthound.yaml``, else in the current folder.
         store: where runs are written down that no runner or pool does: a ``Store``, a
             path or an address; None for ``TRUTHOUND_STORE``, and if that is not set
-            for none.
+            for none; False for none in any case.
         clock: tells the time; for tests.
         options: fields of :class:`CheckpointConfig`.
 
@@ -108,7 +108,7 @@ class Checkpoint:
         actions: Sequence[Any] = (),
         triggers: Sequence[Any] = (),
         baselines: Baselines | None = None,
-        store: Store | str | os.PathLike[str] | None = None,
+        store: Place = None,
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from truthound._clock import SYSTEM_CLOCK
 from truthound.checkpoint._running.pool import CheckpointPool
 from truthound.checkpoint._running.signals import catching_signals
+from truthound.checkpoint.outbox import deliver_due
 from truthound.cli._boundary import is_terminal, printable, stderr
+from truthound.errors import StoreError
 
 if TYPE_CHECKING:
     from truthound.checkpoint import Checkpoint, CheckpointResult
@@ -23,15 +25,24 @@ FAILED = 5  # that are listed, the latest
 
 
 async def run_live(
-    checkpoints: Sequence[Checkpoint], most: int, grace: float, *, quiet: bool
+    checkpoints: Sequence[Checkpoint],
+    most: int,
+    grace: float,
+    *,
+    quiet: bool,
+    store: Any,
 ) -> tuple[list[CheckpointResult], int | None]:
     """Run checkpoints side by side and show how far they are.
+
+    What earlier runs of theirs still owe is sent too, if it is due.
 
     Returns:
         Their results, in their order, and the signal that ended it early, if one did.
     """
     ended: list[CheckpointResult] = []
-    pool = CheckpointPool(most, ended.append, graceful_shutdown_timeout=grace)
+    pool = CheckpointPool(
+        most, ended.append, graceful_shutdown_timeout=grace, store=store
+    )
     async with catching_signals() as signals:
         await pool.start()
         try:
@@ -45,6 +56,10 @@ async def run_live(
                         "again to cut them off"
                     )
                     await signals.first_of(pool.stop())
+            if store and not signals.came:
+                await signals.first_of(deliver_due(store, checkpoints))
+        except StoreError as error:
+            stderr(f"truthound: {error}")
         finally:
             await pool.stop(wait=False)
         return await task, signals.came[0] if signals.came else None

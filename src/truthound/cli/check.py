@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthound.cli import _options
+from truthound.cli import _options, _store
 from truthound.cli._boundary import Exit, stderr
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def running(function: Any) -> Any:
     multiple=True,
     help="Checkpoints by name, pattern or tag:KEY=VALUE (repeatable).",
 )
+@_store.recording
 @running
 def check(data: str | None, config: str | None, **given: Any) -> int:
     """Check data and say what does not hold of it.
@@ -121,7 +122,7 @@ def check(data: str | None, config: str | None, **given: Any) -> int:
                 flag = "--" + option.replace("_", "-")
                 raise click.UsageError(f"{flag} goes with DATA, which is missing")
         checkpoints = chosen(config, select)
-    return run(checkpoints, **given)
+    return run(checkpoints, config, **given)
 
 
 def chosen(config: str | None, select: tuple[str, ...]) -> list[Checkpoint]:
@@ -151,7 +152,7 @@ def _ad_hoc(data: str, given: dict[str, Any]) -> Checkpoint:
     )
 
 
-def run(checkpoints: list[Checkpoint], **given: Any) -> int:
+def run(checkpoints: list[Checkpoint], config: str | None, **given: Any) -> int:
     """Validate the data of checkpoints, print what was found, return the exit code."""
     import asyncio
 
@@ -164,11 +165,14 @@ def run(checkpoints: list[Checkpoint], **given: Any) -> int:
         return found
     for checkpoint in found:
         checkpoint.actions.clear()  # somebody only wants to see
-    results = asyncio.run(run_all(found, quiet=quiet))
+    with _store.opened(given, config) as recording:
+        for checkpoint in found:
+            checkpoint.store = recording.store
+        results = asyncio.run(run_all(found, quiet=quiet))
     deliver(found, results, given)
     if file is not None:
         write_failing(found[0], results[0], file, quiet=quiet)
-    return code_of(results, given["fail_on"])
+    return recording.worst(code_of(results, given["fail_on"]))
 
 
 def selection(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from truthound.cli import _options
+from truthound.cli import _options, _store
 from truthound.cli._boundary import Exit, stderr
 from truthound.cli.check import chosen, deliver, running, selection
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Exit with 4 if all checks passed but an action failed.",
 )
+@_store.recording
 @running
 def run(
     which: tuple[str, ...],
@@ -61,9 +62,16 @@ def run(
     checkpoints = selection(chosen(config, which), given)
     if isinstance(checkpoints, int):
         return checkpoints
-    results, signal = asyncio.run(
-        run_live(checkpoints, max_concurrent, grace, quiet=given["quiet"])
-    )
+    with _store.opened(given, config) as recording:
+        results, signal = asyncio.run(
+            run_live(
+                checkpoints,
+                max_concurrent,
+                grace,
+                quiet=given["quiet"],
+                store=recording.store,
+            )
+        )
     deliver(checkpoints, results, given)
     if given["failed_rows"] is not None:
         write_failing(
@@ -73,7 +81,7 @@ def run(
         _tell_bad_actions(results)
     if signal is not None:
         return 128 + signal
-    code = code_of(results, given["fail_on"])
+    code = recording.worst(code_of(results, given["fail_on"]))
     if code == Exit.PASSED and strict_actions and _any_bad(results):
         return Exit.ACTION_FAILED
     return code

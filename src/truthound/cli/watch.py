@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthound._words import plural
-from truthound.cli import _options
+from truthound.cli import _options, _store
 from truthound.cli._boundary import Exit, is_terminal, printable, stderr, stdout
 from truthound.cli.check import chosen
 
@@ -50,6 +50,14 @@ ISSUES = 3  # that are shown of a run
     show_default=True,
     help="How each result looks.",
 )
+@click.option(
+    "--recovery",
+    type=click.Choice(("interrupted", "rerun")),
+    default="interrupted",
+    show_default=True,
+    help="What becomes of runs whose process was killed.",
+)
+@_store.recording
 @_options.talking
 def watch(
     which: tuple[str, ...],
@@ -57,6 +65,7 @@ def watch(
     max_concurrent: int,
     grace: float,
     form: str,
+    recovery: str,
     **given: Any,
 ) -> int:
     """Run checkpoints when their triggers say so, until Ctrl-C.
@@ -65,9 +74,6 @@ def watch(
     there, and its actions are executed. Ctrl-C lets those end that run; a second one
     cuts them off.
     """
-    import asyncio
-
-    from truthound.checkpoint import AsyncCheckpointRunner
     from truthound.cli._run import problems_of
 
     checkpoints = chosen(config, which)
@@ -81,30 +87,50 @@ def watch(
     if problems := [p for p in problems_of(triggered) if p not in waiting]:
         stderr("\n".join(problems))
         return Exit.USAGE
+    if not given["quiet"]:
+        for problem in waiting:
+            stderr(f"{problem} yet")
+    with _store.opened(given, config) as recording:
+        came = _serve(
+            triggered,
+            form,
+            quiet=given["quiet"],
+            max_concurrent_checkpoints=max_concurrent,
+            graceful_shutdown_timeout=grace,
+            store=recording.store,
+            recovery=recovery,
+        )
+    return recording.worst(Exit.PASSED if came is None else 128 + came)
+
+
+def _serve(
+    checkpoints: list[Checkpoint], form: str, *, quiet: bool, **options: Any
+) -> int | None:
+    """Run checkpoints until a signal comes, and return it."""
+    import asyncio
+
+    from truthound.checkpoint import AsyncCheckpointRunner
 
     async def told(result: CheckpointResult) -> None:
-        if not _print(result, form, given["quiet"]):
+        if not _print(result, form, quiet):
             await runner.stop_async()  # nobody reads any more
 
     runner = AsyncCheckpointRunner(
-        max_concurrent_checkpoints=max_concurrent,
-        graceful_shutdown_timeout=grace,
         # Somebody looks at it: runs that end as error are no reason to go.
         max_consecutive_failures=sys.maxsize,
         result_queue_size=None,
         result_callback=told,
         error_callback=lambda error: stderr(f"truthound: {error}"),
+        **options,
     )
-    for checkpoint in triggered:
+    for checkpoint in checkpoints:
         runner.add_checkpoint(checkpoint)
-    if not given["quiet"]:
-        for problem in waiting:
-            stderr(f"{problem} yet")
-        stderr(f"watching {_names(triggered)}; Ctrl-C ends it")
+    if not quiet:
+        stderr(f"watching {_names(checkpoints)}; Ctrl-C ends it")
     came = asyncio.run(runner.serve_async())
-    if not given["quiet"]:
+    if not quiet:
         stderr(f"stopped after {_told(runner.get_stats())}")
-    return Exit.PASSED if came is None else 128 + came
+    return came
 
 
 def _names(checkpoints: list[Checkpoint]) -> str:

@@ -18,6 +18,7 @@ from truthound.secrets import without_password
 from truthound.store import _recovery
 from truthound.store._engine import make_engine, translated, url_of
 from truthound.store._opening import Mark, count_commit, file_of, open_tables
+from truthound.store._place import FILE
 from truthound.store._writer import Writer
 from truthound.store.baselines import CONFIGURATION
 from truthound.store.records import Owner
@@ -25,7 +26,6 @@ from truthound.store.records import Owner
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-FILE = Path(".truthound", "truthound.db")
 LEASE = 30.0  # seconds that an owner is held to live without a sign of it
 
 logger: logging.Logger = logging.getLogger("truthound.store")

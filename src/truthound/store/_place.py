@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+FILE = Path(".truthound", "truthound.db")
 VARIABLE = "TRUTHOUND_STORE"  # a path or an address
 
 
@@ -13,5 +15,9 @@ def named() -> str | None:
 
 
 def has_store(place: object = None) -> bool:
-    """Tell whether an option, or ``TRUTHOUND_STORE``, names a store."""
-    return place is not None or named() is not None
+    """Tell whether an option, or ``TRUTHOUND_STORE``, names a store.
+
+    Args:
+        place: None: what the variable says; False: there is none in any case.
+    """
+    return named() is not None if place is None else place is not False

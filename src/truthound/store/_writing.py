@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from truthound.store._rows import row_of_run
 from truthound.store._tables import owners, runs
@@ -151,9 +150,10 @@ def _listed(names: Iterable[str], before: str = "") -> str:
     return ", ".join(f"{before}{name}" for name in names)
 
 
-_ACCEPT = _Many(
-    _RUN, f"INSERT INTO runs ({_listed(_RUN)}) SELECT {_listed(_RUN)} FROM {{rows}}"
-)
+_INSERT = f"INSERT INTO runs ({_listed(_RUN)}) SELECT {_listed(_RUN)} FROM {{rows}}"
+_ACCEPT = _Many(_RUN, _INSERT)
+# SQLite would take ON for a part of the FROM without a WHERE before it.
+_CLAIM = _Many(_RUN, f"{_INSERT} WHERE true ON CONFLICT DO NOTHING")
 _BEGIN = _Many(
     {**_THIS, "new_began_at": "bigint"},
     "UPDATE runs SET state = 'running', began_at = v.new_began_at "
@@ -239,12 +239,10 @@ def accept(connection: Connection, records: Sequence[RunRecord]) -> list[str]:
     timed = [record for record in records if record.slot is not None]
     if not timed:
         return []
-    make = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = make.insert(runs).on_conflict_do_nothing()
     for record in timed:
         if record.slot_ends:
             _free(connection, record)
-        connection.execute(statement, row_of_run(record))
+        _CLAIM(connection, [row_of_run(record)])
     ids = [record.run_id for record in timed]
     known = set(connection.scalars(select(runs.c.run_id).where(runs.c.run_id.in_(ids))))
     return [run_id for run_id in ids if run_id not in known]

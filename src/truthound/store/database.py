@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.store import _kept, _outbox, _recovery
@@ -417,11 +417,15 @@ class MemoryStore(Store):
         return self._engine
 
 
-def store_of(place: Store | str | os.PathLike[str] | None = None) -> Store | None:
+Place = Store | str | os.PathLike[str] | Literal[False] | None
+
+
+def store_of(place: Place = None) -> Store | None:
     """Return the store that an option means; None: there is none.
 
     Args:
-        place: a store, a path or an address; None: what ``TRUTHOUND_STORE`` says.
+        place: a store, a path or an address; None: what ``TRUTHOUND_STORE`` says;
+            False: none in any case.
 
     Raises:
         ConfigurationError: the place is none where a store can be.
@@ -430,7 +434,7 @@ def store_of(place: Store | str | os.PathLike[str] | None = None) -> Store | Non
         return place
     if place is None:
         place = named()
-    return None if place is None else Store(place)
+    return None if place is None or place is False else Store(place)
 
 
 def _this(run_id: str, attempt: int, owner: str) -> dict[str, Any]:

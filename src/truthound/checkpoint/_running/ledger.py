@@ -163,8 +163,8 @@ def used_store(place: Any, journal: Any) -> Any:
         place: as the user gives it.
         journal: given in its place.
     """
-    if journal is not None or not has_store(place):
-        return place
+    if not has_store(place) or (journal is not None and place is None):
+        return None
     from truthound.store import store_of
 
     return store_of(place)

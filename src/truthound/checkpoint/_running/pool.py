@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from truthound.checkpoint.model import CheckpointResult
 from truthound.store import Journal
 
 if TYPE_CHECKING:
-    from truthound.store import Store
+    from truthound.store.database import Place
 
 
 class CheckpointPool:
@@ -37,7 +36,8 @@ class CheckpointPool:
         graceful_shutdown_timeout: seconds that runs have to end after ``stop()``.
         journal: where the states of runs are written; None: in memory.
         store: where runs, results and what they owe are kept: a ``Store``, a path or an
-            address; None for ``TRUTHOUND_STORE``, and if that is not set for none.
+            address; None for ``TRUTHOUND_STORE``, and if that is not set for none;
+            False for none in any case.
         clock: tells the time; for tests.
 
     Raises:
@@ -58,7 +58,7 @@ class CheckpointPool:
         *,
         graceful_shutdown_timeout: float = 30.0,
         journal: Journal | None = None,
-        store: Store | str | os.PathLike[str] | None = None,
+        store: Place = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         check_count("workers", workers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from truthound.errors import RunnerStoppedError, UnknownOptionError
 from truthound.store import Journal, RunState
 
 if TYPE_CHECKING:
-    from truthound.store import Store
+    from truthound.store.database import Place
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
@@ -46,7 +45,8 @@ class AsyncCheckpointRunner:
             trigger, a callback, an action.
         journal: where the states of runs are written; None: in memory.
         store: where runs, results and what they owe are kept: a ``Store``, a path or an
-            address; None for ``TRUTHOUND_STORE``, and if that is not set for none.
+            address; None for ``TRUTHOUND_STORE``, and if that is not set for none;
+            False for none in any case.
         recovery: what becomes of runs in it whose process has ended: ``interrupted``,
             or ``rerun``, at most three times in all.
         clock: tells the time; for tests.
@@ -72,7 +72,7 @@ class AsyncCheckpointRunner:
         error_callback: Callback | None = None,
         *,
         journal: Journal | None = None,
-        store: Store | str | os.PathLike[str] | None = None,
+        store: Place = None,
         recovery: str = "interrupted",
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
