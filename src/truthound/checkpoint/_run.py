@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from truthound._clock import Clock
@@ -48,8 +49,25 @@ TICKET: ContextVar[Ticket | None] = ContextVar("truthound_ticket", default=None)
 
 
 def new_run_id(name: str, template: str, now: datetime) -> str:
-    """Return a run's id: ``{checkpoint}_{time}_{8 hex digits}``."""
-    return f"{name}_{now.strftime(template)}_{os.urandom(4).hex()}"
+    """Return a run's id: ``{checkpoint}_{time}_{8 hex digits}``.
+
+    No two of a process have the same digits, so that thousands of runs of one
+    checkpoint in one second are told apart, too.
+    """
+    return f"{name}_{now.strftime(template)}_{next(_numbers) * _ODD & 0xFFFFFFFF:08x}"
+
+
+_ODD = 0x9E3779B1  # odd: different numbers stay different; large: they look it, too
+
+
+def _number_anew() -> None:
+    global _numbers
+    _numbers = count(int.from_bytes(os.urandom(4)))
+
+
+_numbers = count()
+_number_anew()
+os.register_at_fork(after_in_child=_number_anew)
 
 
 class Run:

@@ -18,6 +18,7 @@ from truthound.store.records import (
     RunState,
 )
 
+_NAMES = {state: state.value for state in RunState}
 _encoder = msgspec.json.Encoder()
 
 
@@ -60,7 +61,7 @@ def row_of_run(record: RunRecord) -> dict[str, Any]:
     return {
         "run_id": as_text(record.run_id),
         "checkpoint": as_text(record.checkpoint),
-        "state": record.state.value,
+        "state": _NAMES[record.state],
         "owner": record.owner,
         "attempt": record.attempt,
         "trigger": record.trigger and as_text(record.trigger),
@@ -165,7 +166,7 @@ def document_text(outcome: Outcome) -> str | None:
     if outcome.document is None:
         return None
     try:
-        return as_json(dict(outcome.document()))
+        return as_json(outcome.document())
     except Exception as error:  # noqa: BLE001 - code of the user's
         said = f"the result could not be stored: {type(error).__name__}: {error}"
         return as_json({"status": outcome.status, "error": said})

@@ -9,7 +9,6 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -22,24 +21,52 @@ from truthound.store._writing import Group, Row, write_group
 logger: logging.Logger = logging.getLogger("truthound.store")
 
 MOST = 100_000  # writes that wait while the database cannot be written
+SOON = 0.05  # seconds until a begin is written for which no end has come
 AGAIN = 1.0  # seconds between two tries of such
 Call = Callable[[Connection], Any]
 Rows = dict[str, list[Any]]  # by the names of a Group's attributes
+Answer = Callable[[dict[str, bool]], Any]
 Transaction = Callable[[], "contextlib.AbstractContextManager[Connection]"]
 
 
-class Waiter:
-    """Somebody who waits for a commit: a coroutine, or a thread.
+class _Write:
+    """What somebody wants to have written, in a group with others.
 
     Args:
-        loop: of the coroutine; None for a thread.
+        make: returns what goes where in a :class:`Group`; called on the thread.
+        answer: makes what the waiter gets of the runs that were refused.
+        call: something else to be done in the transaction; the waiter gets what it
+            returns.
+        loop: where a coroutine waits; None: a thread does, or nobody.
+
+    Attributes:
+        future: of who waits.
+        is_told: whether the waiter was told that it could not be written yet.
     """
 
-    __slots__ = ("future", "loop")
+    __slots__ = ("_make", "_rows", "answer", "call", "future", "is_told", "loop")
 
-    def __init__(self, loop: AbstractEventLoop | None) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Rows] = dict,
+        answer: Answer | None = None,
+        call: Call | None = None,
+        loop: AbstractEventLoop | None = None,
+    ) -> None:
+        self._make = make
+        self._rows: Rows | None = None
+        self.answer = answer
+        self.call = call
         self.loop = loop
         self.future: Any = Future() if loop is None else loop.create_future()
+        self.is_told = False
+
+    @property
+    def rows(self) -> Rows:
+        """What goes where, made once."""
+        if self._rows is None:
+            self._rows = self._make()
+        return self._rows
 
     def tell(self, value: Any, error: BaseException | None) -> None:
         """Give the outcome; in the loop, if there is one."""
@@ -49,33 +76,6 @@ class Waiter:
             self.future.set_result(value)
         else:
             self.future.set_exception(error)
-
-
-@dataclass(slots=True)
-class _Write:
-    """What somebody wants to have written, in a group with others.
-
-    Attributes:
-        make: returns what goes where in a :class:`Group`; called on the thread.
-        runs: the ids of the runs that it is about.
-        waiter: who waits for it; None: nobody.
-        call: something else to be done in the transaction.
-        is_told: whether its waiter was told that it could not be written yet.
-    """
-
-    make: Callable[[], Rows] = dict
-    runs: Sequence[str] = ()
-    waiter: Waiter | None = None
-    call: Call | None = None
-    is_told: bool = False
-    _rows: Rows | None = None
-
-    @property
-    def rows(self) -> Rows:
-        """What goes where, made once."""
-        if self._rows is None:
-            self._rows = self.make()
-        return self._rows
 
 
 class Writer:
@@ -107,7 +107,11 @@ class Writer:
         self._pause = pause
         self._lock = threading.Condition()
         self._writes: deque[_Write] = deque()
-        self._begun: dict[str, Row] = {}
+        # What was asked for in this turn of a loop goes together: handed over when the
+        # turn is over. The thread would else begin with the first, and fight for the
+        # interpreter with whoever asks for the others.
+        self._coming: dict[AbstractEventLoop, list[_Write]] = {}
+        self._begun: dict[str, tuple[float, Row]] = {}
         self._kept: deque[_Write] = deque()  # that could not be written
         self._is_closing = False
         self._is_busy = False
@@ -123,42 +127,47 @@ class Writer:
     def waiting(self) -> int:
         """How many writes have not been written."""
         with self._lock:
-            return len(self._writes) + len(self._kept)
+            return self._number()
 
     def write(
         self,
         make: Callable[[], Rows],
-        runs: Sequence[str] = (),
+        answer: Answer | None = None,
         loop: AbstractEventLoop | None = None,
     ) -> Any:
-        """Have rows written; return a future of the runs that were refused.
+        """Have rows written; return a future.
 
         Args:
-            make: returns them; called on the thread of the writer.
-            runs: the ids of the runs that they are about.
+            make: returns them, by the names of a :class:`Group`'s attributes; called on
+                the thread of the writer.
+            answer: makes the future's result of the runs that were refused.
             loop: of who awaits the future; None for one that a thread waits for.
         """
-        return self._add(_Write(make, runs, Waiter(loop)))
+        return self._add(_Write(make, answer, None, loop))
 
     def call(self, call: Call, loop: AbstractEventLoop | None = None) -> Any:
         """Have something done in a transaction; return a future of what it returns."""
-        return self._add(_Write(waiter=Waiter(loop), call=call))
+        return self._add(_Write(call=call, loop=loop))
 
     def begin(self, run_id: str, row: Row) -> None:
-        """Have the begin of a run written with the next group, or with its end."""
+        """Have the begin of a run written soon, or with its end if that comes first."""
         with self._lock:
-            self._begun[run_id] = row
-            if not self._is_busy:
+            if not self._begun and not self._is_busy:
                 self._lock.notify()
+            self._begun[run_id] = self._clock.monotonic() + SOON, row
 
     def take_begin(self, run_id: str) -> Row | None:
         """Return the begin of a run if it has not been written, to be written now."""
         with self._lock:
-            return self._begun.pop(run_id, None)
+            begun = self._begun.pop(run_id, None)
+        return None if begun is None else begun[1]
 
     def close(self) -> int:
         """Write what is there, end the thread, and return how many writes are lost."""
         with self._lock:
+            for coming in self._coming.values():
+                self._writes.extend(coming)
+            self._coming.clear()
             self._is_closing = True
             self._lock.notify()
         if self._thread is not threading.current_thread():
@@ -169,18 +178,31 @@ class Writer:
         return len(lost)
 
     def _add(self, write: _Write) -> Any:
-        assert write.waiter is not None
+        loop = write.loop
         with self._lock:
-            full = len(self._writes) + len(self._kept) >= MOST
-            closed = self._is_closing
+            full, closed = self._number() >= MOST, self._is_closing
             if not full and not closed:
-                self._writes.append(write)
-                if not self._is_busy:
+                if loop is None:
+                    self._writes.append(write)
                     self._lock.notify()
-                return write.waiter.future
+                elif loop in self._coming:
+                    self._coming[loop].append(write)
+                else:
+                    self._coming[loop] = [write]
+                    loop.call_soon(self._hand_over, loop)
+                return write.future
         why = "is closed" if closed else f"cannot be written, and {MOST:,} writes wait"
-        write.waiter.tell(None, StoreError(f"the store {self._place} {why}"))
-        return write.waiter.future
+        write.tell(None, StoreError(f"the store {self._place} {why}"))
+        return write.future
+
+    def _hand_over(self, loop: AbstractEventLoop) -> None:
+        with self._lock:
+            self._writes.extend(self._coming.pop(loop, ()))
+            self._lock.notify()
+
+    def _number(self) -> int:
+        coming = sum(map(len, self._coming.values()))
+        return len(self._writes) + len(self._kept) + coming
 
     def _work(self) -> None:
         while self._wait():
@@ -193,15 +215,23 @@ class Writer:
         """Wait for something to do; False: there is no more."""
         with self._lock:
             self._is_busy = False
-            if not self._writes and not self._begun and not self._is_closing:
-                pause = AGAIN if self._kept else self._pause
-                left = max(0.0, self._next_beat - self._clock.monotonic())
-                self._lock.wait(min(pause, left))
+            if not self._writes and not self._is_closing:
+                self._lock.wait(self._idle())
             self._is_busy = True
             if self._is_closing and not self._writes and not self._begun:
                 self._last_try()
                 return False
             return True
+
+    def _idle(self) -> float:
+        """Return how many seconds there is nothing to do."""
+        now = self._clock.monotonic()
+        ends = [self._next_beat]
+        if self._kept:
+            ends.append(now + AGAIN)
+        if self._begun:
+            ends.append(next(iter(self._begun.values()))[0])
+        return max(0.0, min(ends) - now)
 
     def _last_try(self) -> None:
         kept, self._kept = self._kept, deque()
@@ -213,9 +243,14 @@ class Writer:
             writes = [*self._kept, *self._writes]
             self._kept.clear()
             self._writes.clear()
-            begun, self._begun = self._begun, {}
-        if begun:
-            rows = list(begun.values())
+            now = self._clock.monotonic()
+            due = [
+                run_id
+                for run_id, (at, _) in self._begun.items()
+                if at <= now or self._is_closing
+            ]
+            rows = [self._begun.pop(run_id)[1] for run_id in due]
+        if rows:
             writes.insert(0, _Write(lambda: {"begun": rows}))
         if not writes:
             return
@@ -245,7 +280,7 @@ class Writer:
             return
         _tell(outcomes)
 
-    def _written(self, writes: list[_Write]) -> list[tuple[_Write, Any, None]]:
+    def _written(self, writes: list[_Write]) -> list[_Told]:
         group = Group()
         for write in writes:
             for name, rows in write.rows.items():
@@ -253,42 +288,46 @@ class Writer:
         with self._transaction() as connection:
             refused = write_group(connection, group)
             return [
-                (write, write.call(connection), None)
-                if write.call
-                else (write, {r: refused[r] for r in write.runs if r in refused}, None)
+                (write, write.call(connection) if write.call else None, None)
+                if write.answer is None
+                else (write, write.answer(refused), None)
                 for write in writes
             ]
 
     def _keep(self, writes: list[_Write], error: StoreError) -> None:
         """Keep what could not be written, and tell those who wait."""
-        told = []
+        told: list[_Told] = []
         for write in writes:
             if write.call is not None:
                 told.append((write, None, error))  # a question: to be asked anew
                 continue
             if not write.is_told:
                 told.append((write, None, error))
-                write.is_told = True
             self._kept.append(write)
         _tell(told)
+        for write in self._kept:
+            write.is_told = True
 
 
-def _tell(outcomes: Sequence[tuple[_Write, Any, BaseException | None]]) -> None:
+def _tell(outcomes: Sequence[_Told]) -> None:
     """Tell those who wait: each loop is woken once."""
-    loops: dict[AbstractEventLoop, list[tuple[Waiter, Any, BaseException | None]]] = {}
-    for write, value, error in outcomes:
-        waiter = write.waiter
-        if waiter is None or (write.is_told and error is None):
-            continue
-        if waiter.loop is None:
-            waiter.tell(value, error)
+    loops: dict[AbstractEventLoop, list[_Told]] = {}
+    for told in outcomes:
+        write, value, error = told
+        if write.is_told and error is None:
+            continue  # that it could not be written; it is by now
+        if write.loop is None:
+            write.tell(value, error)
         else:
-            loops.setdefault(waiter.loop, []).append((waiter, value, error))
+            loops.setdefault(write.loop, []).append(told)
     for loop, some in loops.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(_tell_in_loop, some)
 
 
-def _tell_in_loop(some: list[tuple[Waiter, Any, BaseException | None]]) -> None:
-    for waiter, value, error in some:
-        waiter.tell(value, error)
+def _tell_in_loop(some: list[_Told]) -> None:
+    for write, value, error in some:
+        write.tell(value, error)
+
+
+_Told = tuple[_Write, Any, BaseException | None]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -60,6 +62,7 @@ class _Many:
 
     def __init__(self, columns: Mapping[str, str], text: str) -> None:
         self._columns = tuple(columns)
+        self._values = itemgetter(*columns)
         self._types = tuple(columns.values())
         self._text = text
         self._made: dict[tuple[str, int], str] = {}
@@ -67,13 +70,12 @@ class _Many:
     def __call__(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Execute it; return the number of rows that were changed."""
         changed = start = 0
-        columns = self._columns
         # The driver itself: what lies above it takes longer than a statement.
         cursor: Any = connection.connection.cursor()
         while start < len(rows):
             size = next(n for n in _SIZES if n <= len(rows) - start)
             some = rows[start : start + size]
-            values = tuple(row[name] for row in some for name in columns)
+            values = tuple(chain.from_iterable(map(self._values, some)))
             text = self._of(connection.dialect.name, size)
             cursor.execute(text, values)
             changed += cursor.rowcount

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -80,9 +80,15 @@ class Store(Database):
         """
         ids = [record.run_id for record in records]
         writer = self._writer or await self._opening()
+
+        def taken(refused: Mapping[str, bool]) -> list[str]:
+            return [run_id for run_id in ids if refused.get(run_id)]
+
         loop = asyncio.get_running_loop()
-        refused = await writer.write(lambda: {"accepted": list(records)}, ids, loop)
-        return [run_id for run_id, is_taken in refused.items() if is_taken]
+        found: list[str] = await writer.write(
+            lambda: {"accepted": list(records)}, taken, loop
+        )
+        return found
 
     def begin(self, run_id: str, attempt: int, owner: str, at: datetime) -> None:
         """Write down that a run has begun, soon."""
@@ -117,10 +123,12 @@ class Store(Database):
             }
 
         writer = self._writer or await self._opening()
-        refused = await writer.write(rows, [run_id], asyncio.get_running_loop())
-        return refused.get(run_id, True) is not False
+        is_ours: bool = await writer.write(
+            rows, _is_ours(run_id), asyncio.get_running_loop()
+        )
+        return is_ours
 
-    async def end(
+    def end(
         self,
         run_id: str,
         attempt: int,
@@ -129,17 +137,19 @@ class Store(Database):
         at: datetime,
         outcome: Outcome,
         settled: Sequence[Settled] = (),
-    ) -> bool:
+    ) -> Awaitable[bool]:
         """Write down how a run ended, with its result and what became of its notices.
 
         Returns:
-            False: the run is not this owner's any more, or has an end.
+            What can be awaited, without a task of its own; False: the run is not this
+            owner's any more, or has an end.
 
         Raises:
             StoreError: see :meth:`accept`.
         """
-        writer = self._writer or await self._opening()
-        loop = asyncio.get_running_loop()
+        writer = self._writer
+        if writer is None:
+            return self._end_later(run_id, attempt, owner, state, at, outcome, settled)
         this = _this(run_id, attempt, owner)
         begun = writer.take_begin(run_id)
 
@@ -153,8 +163,11 @@ class Store(Database):
             }
             found: Rows = {
                 "ended": [ended],
-                "settled": [_outbox.settle_row(run_id, owner, s, at) for s in settled],
             }
+            if settled:
+                found["settled"] = [
+                    _outbox.settle_row(run_id, owner, one, at) for one in settled
+                ]
             document = document_text(outcome)
             if document is not None:
                 found["documents"] = [{**this, **_texts(outcome, document)}]
@@ -162,8 +175,13 @@ class Store(Database):
                 found["actions"] = [{**this, "the_actions": actions}]
             return found
 
-        refused = await writer.write(rows, [run_id], loop)
-        return refused.get(run_id, True) is not False
+        loop = asyncio.get_running_loop()
+        is_ours: Awaitable[bool] = writer.write(rows, _is_ours(run_id), loop)
+        return is_ours
+
+    async def _end_later(self, *ending: Any) -> bool:
+        await self._opening()
+        return await self.end(*ending)
 
     # -------------------------------------------------------------- owners and leases
 
@@ -268,7 +286,7 @@ class Store(Database):
         writer = self._writer or await self._opening()
         loop = asyncio.get_running_loop()
         row = _outbox.settle_row(run_id, owner, settled, self.clock.now())
-        await writer.write(lambda: {"settled": [row]}, [], loop)
+        await writer.write(lambda: {"settled": [row]}, None, loop)
         return True
 
     async def next_due(self, checkpoints: Collection[str]) -> datetime | None:
@@ -437,13 +455,17 @@ def store_of(place: Place = None) -> Store | None:
     return None if place is None or place is False else Store(place)
 
 
+def _is_ours(run_id: str) -> Callable[[Mapping[str, bool]], bool]:
+    return lambda refused: refused.get(run_id) is not False
+
+
 def _this(run_id: str, attempt: int, owner: str) -> dict[str, Any]:
     return {"the_run": run_id, "the_attempt": attempt, "the_owner": owner}
 
 
 def _texts(outcome: Outcome, document: str) -> dict[str, Any]:
     return {
-        "the_metrics": as_json(dict(outcome.metrics)),
+        "the_metrics": as_json(outcome.metrics) if outcome.metrics else "{}",
         "the_document": document,
         "the_actions": None,
     }

@@ -7,7 +7,7 @@ cancelled. A journal that outlives the process lets the next one see what was un
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -36,7 +36,7 @@ class Journal(Protocol):
         """Write down that a run has begun, soon."""
         ...
 
-    async def end(
+    def end(
         self,
         run_id: str,
         attempt: int,
@@ -44,7 +44,7 @@ class Journal(Protocol):
         state: RunState,
         at: datetime,
         outcome: Outcome,
-    ) -> bool:
+    ) -> Awaitable[bool]:
         """Write down how a run ended, with its result; False: it was not ours.
 
         Args:
