@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from truthound._clock import Clock
@@ -156,8 +157,22 @@ class Keeper:
         return stored, settlements
 
 
+def accepted(
+    name: str, run_id: str, at: datetime, context: Mapping[str, Any] | None
+) -> RunRecord:
+    """Return the record of a run that begins at once; its owner is not known yet."""
+    return RunRecord(
+        run_id=run_id,
+        checkpoint=name,
+        state=RunState.ACCEPTED,
+        owner="",
+        accepted_at=at,
+        context=context or {},
+    )
+
+
 async def kept(
-    store: Any,
+    place: Any,
     record: RunRecord,
     clock: Clock,
     work: Callable[[Keeper | None], Awaitable[CheckpointResult]],
@@ -167,11 +182,14 @@ async def kept(
     What cannot be written is logged, and the run goes on.
 
     Args:
-        store: where.
+        place: where: a store, a path, an address, or None for the environment's.
         record: of the run, without its owner.
         clock: tells the time.
         work: does it.
     """
+    from truthound.store import store_of
+
+    store: Any = store_of(place)
     try:
         await in_thread(store.retain, SOURCES)
     except StoreError as error:

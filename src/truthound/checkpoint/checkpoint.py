@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.checkpoint._acting import act
 from truthound.checkpoint._adapter import adapt_to_async, name_of
-from truthound.checkpoint._keeping import Keeper, kept
+from truthound.checkpoint._keeping import Keeper, accepted, kept
 from truthound.checkpoint._run import Run
 from truthound.checkpoint._settings_of import as_record, differ, validators_of
 from truthound.checkpoint._strategies import (
@@ -218,21 +218,13 @@ class Checkpoint:
 
     async def _kept(self, run: Run, context: Context | None) -> CheckpointResult:
         """Do a run that belongs to no runner, and write it down."""
-        from truthound.store import RunRecord, RunState, store_of
 
         async def work(keeper: Keeper | None) -> CheckpointResult:
             run.is_kept_by(keeper)
             return await self._whole(run)
 
-        record = RunRecord(
-            run_id=run.run_id,
-            checkpoint=self.name,
-            state=RunState.ACCEPTED,
-            owner="",
-            accepted_at=run.time,
-            context=context or {},
-        )
-        return await kept(store_of(self.store), record, self.clock, work)
+        record = accepted(self.name, run.run_id, run.time, context)
+        return await kept(self.store, record, self.clock, work)
 
     def _validated(self, run: Run) -> CheckpointResult:
         try:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.store import _kept, _outbox, _recovery
-from truthound.store._database import LEASE, Database
+from truthound.store._database import LEASE
+from truthound.store._owing import Owing
 from truthound.store._place import named
 from truthound.store._processes import new_owner, this_process
 from truthound.store._rows import (
@@ -26,7 +27,6 @@ from truthound.store._tables import stamp
 from truthound.store._writer import Rows
 from truthound.store.records import (
     Notice,
-    NoticeState,
     Outcome,
     Part,
     Recovered,
@@ -38,10 +38,8 @@ from truthound.store.records import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-OPEN = (NoticeState.OWED, NoticeState.DEAD, NoticeState.DROPPED)
 
-
-class Store(Database):
+class Store(Owing):
     """Runs and their results, what they owe, and more, in one database.
 
     It is opened by its first use, and made if it is not there; ``close()``, or the end
@@ -245,100 +243,6 @@ class Store(Database):
 
         found: Recovered = await self._call(work)
         return found
-
-    # --------------------------------------------------------------------- the outbox
-
-    async def claim(
-        self,
-        owner: str,
-        checkpoints: Collection[str],
-        *,
-        limit: int = 50,
-        only: _outbox.Selection | None = None,
-    ) -> list[Notice]:
-        """Take notifications that are due, to send them; nobody else gets them.
-
-        Args:
-            owner: who sends them.
-            checkpoints: of which checkpoints.
-            limit: how many at the most.
-            only: of these run ids and positions.
-
-        Raises:
-            StoreError: the store cannot be read or written.
-        """
-        now = self.clock.now()
-
-        def work(connection: Connection) -> list[Notice]:
-            return _outbox.claim(
-                connection, owner, now, checkpoints=checkpoints, limit=limit, only=only
-            )
-
-        found: list[Notice] = await self._call(work)
-        return found
-
-    async def settle(self, run_id: str, owner: str, settled: Settled) -> bool:
-        """Write down what became of a try; False: somebody else has it now.
-
-        Raises:
-            StoreError: it cannot be written; it is kept, and written later.
-        """
-        writer = self._writer or await self._opening()
-        loop = asyncio.get_running_loop()
-        row = _outbox.settle_row(run_id, owner, settled, self.clock.now())
-        await writer.write(lambda: {"settled": [row]}, None, loop)
-        return True
-
-    async def next_due(self, checkpoints: Collection[str]) -> datetime | None:
-        """Return when the next notification is due; None: there is none.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        found: datetime | None = await self._call(
-            lambda connection: _outbox.next_due(connection, checkpoints)
-        )
-        return found
-
-    def retry_notices(
-        self,
-        selection: _outbox.Selection | None = None,
-        states: Collection[NoticeState] = OPEN,
-    ) -> int:
-        """Make notifications owed and due, with all their tries before them. Blocks.
-
-        Args:
-            selection: run ids and positions; None: all in one of the states.
-            states: in which they may be.
-
-        Returns:
-            How many there were.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        now = self.clock.now()
-        return int(self._do(lambda c: _outbox.put_back(c, now, selection, states)))
-
-    def drop_notices(
-        self,
-        selection: _outbox.Selection | None = None,
-        states: Collection[NoticeState] = (NoticeState.OWED, NoticeState.DEAD),
-    ) -> int:
-        """Say of notifications that they need not be sent. Blocks.
-
-        Args:
-            selection: run ids and positions; None: all in one of the states.
-            states: in which they may be.
-
-        Returns:
-            How many there were.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        now = self.clock.now()
-        return int(self._do(lambda c: _outbox.drop(c, now, selection, states)))
 
     # --------------------------------------------------------------- cursors and parts
 

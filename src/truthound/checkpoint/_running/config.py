@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from truthound.async_core._limit import check_count, check_seconds
 from truthound.checkpoint._action import check_number
-from truthound.errors import ConfigurationError
+from truthound.errors import ConfigurationError, UnknownOptionError
 
 
 @dataclass
@@ -31,6 +33,23 @@ class AsyncRunnerConfig:
     stop_on_error: bool = False
     max_consecutive_failures: int = 10
     graceful_shutdown_timeout: float = 30.0
+
+    @classmethod
+    def of(
+        cls, owner: object, config: AsyncRunnerConfig | None, options: dict[str, Any]
+    ) -> AsyncRunnerConfig:
+        """Return options that were given all at once, one by one, or both.
+
+        Raises:
+            UnknownOptionError: one of them does not exist.
+        """
+        known = [f.name for f in dataclasses.fields(cls)]
+        for option in options:
+            if option not in known:
+                raise UnknownOptionError(type(owner).__name__, option, known)
+        if config is None:
+            return cls(**options)
+        return dataclasses.replace(config, **options) if options else config
 
     def __post_init__(self) -> None:
         check_count("max_concurrent_checkpoints", self.max_concurrent_checkpoints)

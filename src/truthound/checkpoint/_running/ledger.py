@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from truthound._clock import Clock
+from truthound.async_core._slots import TaskPriority
 from truthound.async_core._tasks import stop, undisturbed
 from truthound.checkpoint._keeping import Keeper
+from truthound.checkpoint._run import Ticket
+from truthound.checkpoint._running.active import ActiveRun
+from truthound.checkpoint._running.line import limits_of
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.checkpoint.outbox import Sender
@@ -18,10 +21,12 @@ from truthound.errors import ConfigurationError, StoreError, did_you_mean
 from truthound.store import Recovered, RunRecord, has_store
 
 if TYPE_CHECKING:
+    from truthound.checkpoint._running.runs import Runs
     from truthound.store import Store
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
+SEEN = 10_000  # checkpoints that are remembered for what they still owe
 ATTEMPTS = 3  # how often a run may begin whose process ended while it ran
 POLICIES = ("interrupted", "rerun")
 Known = Callable[[], Mapping[str, Any]]
@@ -33,43 +38,43 @@ class Ledger:
     Args:
         store: which.
         owner: in whose name.
-        clock: tells the time.
         policy: what becomes of runs whose process has ended: ``interrupted``, or
             ``rerun`` for those of the checkpoints that are known.
-        known: returns the checkpoints that are known, by name.
-        report: told what goes wrong.
-        on_recovered: given what was taken over.
-        attempt_of: returns how often a run was begun.
+        registered: returns the checkpoints that are there to stay, by name.
+        runs: get what is taken over, and hear what goes wrong.
     """
 
     def __init__(
-        self,
-        store: Store,
-        owner: str,
-        clock: Clock,
-        policy: str,
-        known: Known,
-        report: Callable[[Exception], Awaitable[None]],
-        on_recovered: Callable[[Recovered], Awaitable[None]],
-        attempt_of: Callable[[str], int],
+        self, store: Store, owner: str, policy: str, registered: Known, runs: Runs
     ) -> None:
         self.store = store
         self._owner = owner
-        self._clock = clock
         self._policy = policy
-        self._known = known
-        self._report = report
-        self._on_recovered = on_recovered
-        self._attempt_of = attempt_of
-        self._sender = Sender(store, owner, clock, report)
+        self._registered = registered
+        self._runs = runs
+        self._clock = runs.clock
+        self._report = runs.delivery.report
+        self._seen: dict[str, Any] = {}  # checkpoints that were run, the last ones
+        self._sender = Sender(store, owner, self._clock, self._report)
         self._task: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
         self._said = ""  # the last thing that went wrong with the store
 
     def keeper(self, run_id: str) -> Keeper:
         """Return what writes down what a run finds and owes."""
-        attempt, owner = self._attempt_of(run_id), self._owner
+        attempt, owner = self._runs.active[run_id].attempt, self._owner
         return Keeper(self.store, owner, run_id, attempt, self._clock, self._report)
+
+    def see(self, checkpoint: Any) -> None:
+        """Remember a checkpoint: what its runs owe can be sent."""
+        self._seen.pop(checkpoint.name, None)
+        self._seen[checkpoint.name] = checkpoint
+        if len(self._seen) > SEEN:
+            del self._seen[next(iter(self._seen))]
+
+    def _known(self) -> Mapping[str, Any]:
+        """Return the checkpoints whose runs and notifications can be taken over."""
+        return {**self._seen, **self._registered()}
 
     async def open(self) -> None:
         """Open the store and take over what was left.
@@ -115,8 +120,31 @@ class Ledger:
             again=list(known) if self._policy == "rerun" else (),
             attempts=ATTEMPTS,
         )
-        if found.again or found.ended:
-            await self._on_recovered(found)
+        self._take_over(found, known)
+
+    def _take_over(self, found: Recovered, known: Mapping[str, Any]) -> None:
+        """Run again what is to be, and deliver what has come to its end."""
+        counts, loop = self._runs.delivery.counts, asyncio.get_running_loop()
+        counts.accepted += len(found.again) + len(found.ended)
+        for record in found.again:
+            logger.warning("%s is run again: its process has ended", record.run_id)
+            self._runs.admit(_run_of(record, known[record.checkpoint], loop), None)
+        for record in found.ended:
+            logger.warning("%s: %s", record.run_id, record.summary)
+            self._runs.spawn(self._tell_of(record, loop))
+
+    async def _tell_of(
+        self, record: RunRecord, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Deliver the result of a run whose process has ended before it could."""
+        document = None
+        if record.status != "error" or record.error is None:
+            document = await in_thread(
+                lambda: self.store.document(record.run_id), SOURCES
+            )
+        run = _run_of(record, None, loop)
+        run.verdict = (record.error or "", record.state)
+        await self._runs.delivery.tell(run, result_of(record, document))
 
     async def _serve(self) -> None:
         """Deliver what is due, and see now and then whether somebody has gone."""
@@ -177,6 +205,25 @@ def check_policy(policy: str) -> None:
             f"recovery is {' or '.join(POLICIES)}, not {policy!r}"
             f"{did_you_mean(str(policy), POLICIES)}"
         )
+
+
+def _run_of(
+    record: RunRecord, checkpoint: Any, loop: asyncio.AbstractEventLoop
+) -> ActiveRun:
+    """Return a run that somebody else has begun."""
+    config = getattr(checkpoint, "config", None)
+    return ActiveRun(
+        checkpoint,
+        record.checkpoint,
+        Ticket(record.run_id),
+        record.context,
+        getattr(config, "priority", TaskPriority.NORMAL),
+        record.accepted_at,
+        loop.create_future(),
+        limits_of(checkpoint),
+        trigger=record.trigger,
+        attempt=record.attempt,
+    )
 
 
 def result_of(record: RunRecord, document: Mapping[str, Any] | None) -> Any:

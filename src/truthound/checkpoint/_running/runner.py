@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
@@ -21,7 +20,7 @@ from truthound.checkpoint._running.runs import Runs
 from truthound.checkpoint._running.shutdown import Shutdown
 from truthound.checkpoint._running.signals import serve
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
-from truthound.errors import RunnerStoppedError, UnknownOptionError
+from truthound.errors import RunnerStoppedError
 from truthound.store import Journal, RunState
 
 if TYPE_CHECKING:
@@ -77,15 +76,7 @@ class AsyncCheckpointRunner:
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:
-        known = [f.name for f in dataclasses.fields(AsyncRunnerConfig)]
-        for option in options:
-            if option not in known:
-                raise UnknownOptionError(type(self).__name__, option, known)
-        if config is None:
-            config = AsyncRunnerConfig(**options)
-        elif options:
-            config = dataclasses.replace(config, **options)
-        self.config = config
+        self.config = config = AsyncRunnerConfig.of(self, config, options)
         self.clock = clock
         self.stopped_because: str | None = None
         self._runs = Runs(

@@ -13,7 +13,6 @@ from truthound.async_core._slots import TaskPriority
 from truthound.async_core._tasks import undisturbed, wake
 from truthound.checkpoint._callbacks import Callback
 from truthound.checkpoint._clients import shared_client
-from truthound.checkpoint._run import Ticket
 from truthound.checkpoint._running.active import (
     HOLDER,
     INSIDE,
@@ -26,12 +25,12 @@ from truthound.checkpoint._running.active import (
 )
 from truthound.checkpoint._running.delivery import Delivery
 from truthound.checkpoint._running.execution import Execution
-from truthound.checkpoint._running.ledger import Ledger, check_policy, result_of
+from truthound.checkpoint._running.ledger import Ledger, check_policy
+from truthound.checkpoint._running.lending import Lending
 from truthound.checkpoint._running.line import Line
-from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.model import CheckpointResult, priority_of
 from truthound.errors import ConfigurationError, NotRunningError
-from truthound.store import Journal, MemoryJournal, Recovered, RunRecord, RunState
+from truthound.store import Journal, MemoryJournal, RunRecord, RunState
 from truthound.store._processes import new_owner
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
@@ -39,8 +38,6 @@ logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 # Seconds that a run that was cut off has to come to its end; an action may catch its
 # cancellation. After that its result is delivered without it.
 PATIENCE = 5.0
-LATE = 128  # runs that have given up their slots and are not delivered
-SEEN = 10_000  # checkpoints that are remembered for what they still owe
 UNBEGUN = "interrupted: stopped before it began"
 
 HandOver = Callable[[ActiveRun, CheckpointResult], Awaitable[None]]
@@ -90,25 +87,14 @@ class Runs:
             self.journal, self._owner, clock, on_result, on_error, on_counted, hand_over
         )
         self._execution = Execution(self.journal, self._owner, clock, self.delivery)
+        self._lending = Lending(self.line, self._deal_soon)
         self._is_dealing = False  # soon
-        self._late = 0
         self._is_empty: asyncio.Future[None] | None = None
         self._client: Any = None  # held, so that connections stay open between runs
         self._others: set[asyncio.Task[Any]] = set()  # reports, triggers that start
-        self._seen: dict[str, Any] = {}  # checkpoints that were run, the last ones
-        self._registered = registered
         self._ledger: Ledger | None = None
         if store is not None:
-            self._ledger = Ledger(
-                store,
-                self._owner,
-                clock,
-                recovery,
-                self._known,
-                self.delivery.report,
-                self._take_over,
-                lambda run_id: self.active[run_id].attempt,
-            )
+            self._ledger = Ledger(store, self._owner, recovery, registered, self)
 
     async def open(self) -> None:
         """Accept runs, from now on or again.
@@ -172,79 +158,32 @@ class Runs:
         written = Once(lambda: self._written(made), len(made) == 1)
         for run in made:
             run.trigger, run.has_caller, run.slot = trigger, has_caller, slot
-            self._admit(run, written)
+            self.admit(run, written)
         if not self.is_open:
             for run in made:
                 self.cut(run, UNBEGUN, RunState.INTERRUPTED)
-        self._deal_soon()
         return made
 
-    def _admit(self, run: ActiveRun, written: Once | None) -> None:
+    def admit(self, run: ActiveRun, written: Once | None) -> None:
+        """Let a run wait for its turn.
+
+        Args:
+            run: that is not yet known here.
+            written: writes it down as accepted; None if it is.
+        """
         run.owner, run.written = self, written
         if self._ledger is not None:
             run.ticket.ledger = self._ledger
-            self._see(run.checkpoint)
+            self._ledger.see(run.checkpoint)
         self.active[run.run_id] = run
         self.line.add(run)
+        self._deal_soon()
 
     async def _written(self, made: Sequence[ActiveRun]) -> None:
         """Write runs down as accepted, and see whether others have their due times."""
         refused = await self.journal.accept([self._record(run) for run in made])
         for run in made:
             run.is_refused = bool(refused) and run.run_id in (refused or ())
-
-    def _known(self) -> Mapping[str, Any]:
-        """Return the checkpoints whose notifications can be sent, by name."""
-        return {**self._seen, **self._registered()}
-
-    def _see(self, checkpoint: Any) -> None:
-        self._seen.pop(checkpoint.name, None)
-        self._seen[checkpoint.name] = checkpoint
-        if len(self._seen) > SEEN:
-            del self._seen[next(iter(self._seen))]
-
-    async def _take_over(self, found: Recovered) -> None:
-        """Run again what is to be, and deliver what has come to its end."""
-        known, loop = self._known(), asyncio.get_running_loop()
-        for record in found.again:
-            run = ActiveRun.of(
-                known[record.checkpoint],
-                record.context,
-                None,
-                record.accepted_at,
-                loop.create_future(),
-            )
-            run.ticket.run_id, run.attempt = record.run_id, record.attempt
-            run.trigger = record.trigger
-            logger.warning("%s is run again: its process has ended", run.run_id)
-            self.delivery.counts.accepted += 1
-            self._admit(run, None)
-        self._deal_soon()
-        for record in found.ended:
-            logger.warning("%s: %s", record.run_id, record.summary)
-            self.spawn(self._tell_of(record))
-
-    async def _tell_of(self, record: RunRecord) -> None:
-        """Deliver the result of a run whose process has ended before it could."""
-        assert self._ledger is not None
-        document = None
-        if record.status != "error" or record.error is None:
-            store = self._ledger.store
-            document = await in_thread(lambda: store.document(record.run_id), SOURCES)
-        done = asyncio.get_running_loop().create_future()
-        ticket = Ticket(record.run_id)
-        run = ActiveRun(
-            None,
-            record.checkpoint,
-            ticket,
-            record.context,
-            TaskPriority.NORMAL,
-            record.accepted_at,
-            done,
-        )
-        run.verdict = (record.error or "", record.state)
-        self.delivery.counts.accepted += 1
-        await self.delivery.tell(run, result_of(record, document))
 
     def _deal_soon(self) -> None:
         if self.line.free > 0 and not self._is_dealing:
@@ -275,7 +214,7 @@ class Runs:
         holder = HOLDER.get()
         lends = holder is not None and holder.owner is self and holder.state != "done"
         if holder is not None and lends:
-            self._lend(holder)
+            self._lending.lend(holder)
         try:
             return [await run.done for run in runs]
         except asyncio.CancelledError:
@@ -290,35 +229,7 @@ class Runs:
             raise
         finally:
             if holder is not None and lends:
-                await self._take_back(holder)
-
-    def _lend(self, holder: ActiveRun) -> None:
-        """Let others have the slot of a run that waits for runs of its own."""
-        holder.nested += 1
-        if holder.has_slot:
-            holder.has_slot = False
-            self.line.free += 1
-            self._deal_soon()
-
-    async def _take_back(self, holder: ActiveRun) -> None:
-        """Wait for a slot again, unless the run still waits for others."""
-        holder.nested -= 1
-        if holder.nested or holder.has_slot or holder.state == "done":
-            return
-        again = SlotAgain(holder, asyncio.get_running_loop().create_future())
-        self.line.add(again)
-        self._deal_soon()
-        try:
-            await again.came
-        except asyncio.CancelledError:
-            if again.state == "waiting":
-                again.state = "done"
-                self.line.give_up(again)
-            else:
-                self.line.free += 1
-                self._deal_soon()
-            raise
-        holder.has_slot = True
+                await self._lending.take_back(holder)
 
     def cut(self, run: ActiveRun, why: str, state: RunState) -> bool:
         """Cut a run off; its result says why. False: it has ended already."""
@@ -443,24 +354,12 @@ class Runs:
             if run.is_refused:
                 self.delivery.counts.accepted -= 1  # it is another process's
             elif not run.is_abandoned:
-                self._give_way(run)
+                if self._ledger is not None:
+                    self._lending.give_way(run)
                 await self.delivery.deliver(run, result)
                 self._look_at_owed(run)
         finally:
             self._forget(run)
-
-    def _give_way(self, run: ActiveRun) -> None:
-        """Let the next run begin while the end of this one is written to the store.
-
-        So the ends of many runs go into one transaction. The number of those that are
-        not delivered stays bounded.
-        """
-        if self._ledger is None or not run.has_slot or self._late >= LATE:
-            return
-        run.has_slot, run.is_late = False, True
-        self._late += 1
-        self.line.free += 1
-        self._deal_soon()
 
     def _look_at_owed(self, run: ActiveRun) -> None:
         keeper = run.ticket.keeper
@@ -475,7 +374,7 @@ class Runs:
         if run.has_slot:
             run.has_slot = False
             self.line.free += 1
-        self._late -= run.is_late
+        self._lending.late -= run.is_late
         if run.has_turn:
             self.line.release(run)
         self._deal()
