@@ -162,12 +162,16 @@ def test_stream_that_is_closed_is_no_crash(many, closed):
     assert done.stderr == (said if closed == 1 else "")
 
 
+# Without a store: for that there is no room, either, and it would say so.
+CHECK = ["check", "long.csv", "--no-store"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["check", "long.csv", "-V", "null", "-f", "html", "-o", "good.parquet"],
-        ["check", "long.csv", "-qV", "range:n:1..2", "--failed-rows", "good.parquet"],
-        ["check", "long.csv", "-qV", "range:n:1..2", "--failed-rows", "good.csv"],
+        [*CHECK, "-V", "null", "-f", "html", "-o", "good.parquet"],
+        [*CHECK, "-qV", "range:n:1..2", "--failed-rows", "good.parquet"],
+        [*CHECK, "-qV", "range:n:1..2", "--failed-rows", "good.csv"],
         ["profile", "long.csv", "-f", "html", "-o", "good.csv"],
         ["init", "long.csv", "--force", "-o", "good.csv"],
     ],

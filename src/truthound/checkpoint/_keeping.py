@@ -152,6 +152,9 @@ class Keeper:
             for position, action in self._owed.items()
             if position < len(results)
         ]
+        for settlement in settlements:
+            if settlement.state == NoticeState.OWED:
+                results[settlement.position].details["owed"] = True
         told = [r.to_dict() if hasattr(r, "to_dict") else str(r) for r in results]
         stored = dataclasses.replace(outcome, document=None, actions=lambda: told)
         return stored, settlements

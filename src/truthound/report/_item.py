@@ -38,7 +38,9 @@ class Item:
         for action in self.actions:
             if action["status"] in ("error", "failure"):
                 said = action["error"] or action["message"] or action["status"]
-                notes.append(f"action {action['action_name']}: {said}")
+                owed = (action.get("details") or {}).get("owed")
+                again = " (it is tried again)" if owed else ""
+                notes.append(f"action {action['action_name']}: {said}{again}")
         if self.run is not None and self.error and not self.errors:
             notes.append(self.error)
         return notes

@@ -1,3 +1,4 @@
+# Alembic runs this file by itself; the folder is no package.
 """What Alembic runs: the migrations, in the transaction of a store that opens."""
 
 from alembic import context

@@ -1,1 +1,0 @@
-"""How the tables came to be what they are: one module for each change, for Alembic."""
