@@ -40,8 +40,8 @@ from truthound.store._tables import metadata
 FRAME = pl.DataFrame({"id": range(100), "fare": [n * 0.5 for n in range(100)]})
 RUNS = 5_000
 DOCUMENTS = 50_000
-A_GROUP = 100  # rows of a commit; at most so many of ours wait at once
-PRODUCERS = 1
+A_GROUP = 100  # runs that are accepted together
+AT_ONCE = 5  # groups under way
 ROUNDS = 5
 POSTGRESQL = os.environ.get(
     "TRUTHOUND_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/test"
@@ -118,32 +118,33 @@ async def grouped(path: Path, ids: list[str], result: dict[str, Any]) -> float:
         store.begin(run_id, 1, "me", now)
         return store.end(run_id, 1, "me", RunState.FINISHED, now, outcome)
 
-    async def produce(store: Store, mine: list[str]) -> None:
-        size = A_GROUP // PRODUCERS
-        for start in range(0, len(mine), size):
-            some = mine[start : start + size]
-            await store.accept(
-                [
-                    RunRecord(
-                        run_id=run_id,
-                        checkpoint="c",
-                        state=RunState.ACCEPTED,
-                        owner="me",
-                        accepted_at=now,
-                    )
-                    for run_id in some
-                ]
-            )
-            assert all(await asyncio.gather(*(one(store, i) for i in some)))
+    async def one_group(store: Store, some: list[str]) -> None:
+        await store.accept(
+            [
+                RunRecord(
+                    run_id=run_id,
+                    checkpoint="c",
+                    state=RunState.ACCEPTED,
+                    owner="me",
+                    accepted_at=now,
+                )
+                for run_id in some
+            ]
+        )
+        assert all(await asyncio.gather(*(one(store, i) for i in some)))
 
     async with Store(path) as store:
         gc.collect()
         begun = time.perf_counter()
-        share = len(ids) // PRODUCERS
-        async with asyncio.TaskGroup() as group:
-            for n in range(PRODUCERS):
-                mine = ids[n * share : (n + 1) * share]
-                group.create_task(produce(store, mine))
+        under_way: set[asyncio.Task[None]] = set()
+        for start in range(0, len(ids), A_GROUP):
+            some = ids[start : start + A_GROUP]
+            under_way.add(asyncio.create_task(one_group(store, some)))
+            while len(under_way) >= AT_ONCE:
+                done, under_way = await asyncio.wait(
+                    under_way, return_when=asyncio.FIRST_COMPLETED
+                )
+        await asyncio.gather(*under_way)
         return time.perf_counter() - begun
 
 

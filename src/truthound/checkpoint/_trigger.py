@@ -284,6 +284,14 @@ class TimedTrigger(NativeTrigger[T], Generic[T]):
         """
         return None
 
+    def missed_since(self, moment: datetime) -> str | None:
+        """Name the last time after a moment at which it was due; None: there is none.
+
+        Args:
+            moment: up to which each time has had its run, aware.
+        """
+        return None
+
     def reason(self) -> str:
         """Say why it is due."""
         return self.trigger_type

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from contextvars import Context
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from truthound.checkpoint._trigger import (
@@ -106,7 +107,35 @@ class TimedDriver(Driver):
 
     async def begin(self) -> None:
         await super().begin()
+        await self._make_up()
         self.arm()
+
+    async def _make_up(self) -> None:
+        """Owe a run if a time passed while nobody was there, as far as that is known.
+
+        The store knows up to when each time had its run.
+        """
+        trigger, entry = self.trigger, self.entry
+        if not trigger.config.catch_up or not entry.runs.has_store:
+            return
+        known = await entry.runs.cursor(self._cursor())
+        if isinstance(known, str):
+            missed = trigger.missed_since(datetime.fromisoformat(known))
+            if missed is not None:
+                self.missed += 1
+                self._is_owed, self._slot = True, self._spelled(missed, False)
+                self.look()
+                return
+        self._note()
+
+    def _note(self) -> None:
+        """Write down that each time up to now has had its run."""
+        if self.trigger.config.catch_up and self.entry.runs.has_store:
+            now = self.entry.clock.now().isoformat()
+            self.entry.runs.spawn(self.entry.runs.set_cursor(self._cursor(), now))
+
+    def _cursor(self) -> str:
+        return f"{self.entry.name}|{self.entry.place_of(self.trigger)}"
 
     def moment(self) -> float | None:
         """Return when to wake up, in seconds of the monotonic clock."""
@@ -176,12 +205,15 @@ class TimedDriver(Driver):
         found = self.trigger.slot()
         if found is None:
             return None
-        place = self.entry.place_of(self.trigger)
-        return f"{self.entry.name}|{place}|{found[0]}", found[1]
+        return self._spelled(*found)
+
+    def _spelled(self, name: str, ends: bool) -> tuple[str, bool]:
+        return f"{self._cursor()}|{name}", ends
 
     def _run(self, reason: str, slot: tuple[str, bool] | None) -> None:
         self.trigger.record_run()
         self.start_run(reason, self.trigger.context(), slot=slot)
+        self._note()
 
 
 class PushDriver(Driver):

@@ -65,6 +65,21 @@ class Ledger:
         attempt, owner = self._runs.active[run_id].attempt, self._owner
         return Keeper(self.store, owner, run_id, attempt, self._clock, self._report)
 
+    async def cursor(self, name: str) -> Any:
+        """Return how far a trigger has come; None: unknown, or not to be had."""
+        try:
+            return await in_thread(lambda: self.store.cursor(name), SOURCES)
+        except StoreError as error:
+            await self._tell(error)
+            return None
+
+    async def set_cursor(self, name: str, value: Any) -> None:
+        """Write down how far a trigger has come; that it cannot be is reported."""
+        try:
+            await self.store.set_cursor(name, value)
+        except StoreError as error:
+            await self._tell(error)
+
     def see(self, checkpoint: Any) -> None:
         """Remember a checkpoint: what its runs owe can be sent."""
         self._seen.pop(checkpoint.name, None)

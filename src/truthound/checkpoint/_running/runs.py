@@ -320,6 +320,20 @@ class Runs:
         """Report an error from where nothing can be awaited."""
         self.spawn(self.delivery.report(error))
 
+    @property
+    def has_store(self) -> bool:
+        """Whether there is one."""
+        return self._ledger is not None
+
+    async def cursor(self, name: str) -> Any:
+        """Return how far a trigger has come, as the store has it; None: unknown."""
+        return None if self._ledger is None else await self._ledger.cursor(name)
+
+    async def set_cursor(self, name: str, value: Any) -> None:
+        """Write down how far a trigger has come."""
+        if self._ledger is not None:
+            await self._ledger.set_cursor(name, value)
+
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         """Run something beside the runs; :meth:`stop` waits for it."""
         context = Context()

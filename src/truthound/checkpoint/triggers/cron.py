@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from cronsim import CronSim, CronSimError
@@ -139,6 +139,15 @@ class CronTrigger(TimedTrigger[CronConfig]):
 
     def slot(self) -> tuple[str, bool] | None:
         return None if self._next is None else (self._next.isoformat(), False)
+
+    def missed_since(self, moment: datetime) -> str | None:
+        now = self.clock.now()
+        # One that is due this very moment comes by itself.
+        wall = (now - timedelta(seconds=1)).astimezone(self._zone)
+        last = next(CronSim(self._expression, wall, reverse=True), None)
+        if last is None or last.astimezone(UTC) <= moment:
+            return None
+        return last.astimezone(UTC).isoformat()
 
     def reason(self) -> str:
         return f"cron {self._config.expression}"
