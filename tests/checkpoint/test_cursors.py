@@ -60,8 +60,8 @@ async def test_time_missed_while_down_is_made_up_for_by_one_run():
 
     assert made_up == ["made up for a time that was missed"]
     assert again == []
-    with Store("s.db") as store:
-        (run,) = store.runs()
+    async with Store("s.db") as store:
+        (run,) = await asyncio.to_thread(store.runs)
     assert run.slot == "c|0:cron|2026-03-10T12:00:00+00:00"
 
 

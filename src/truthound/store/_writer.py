@@ -21,6 +21,11 @@ from truthound.store._writing import Group, Row, write_group
 logger: logging.Logger = logging.getLogger("truthound.store")
 
 MOST = 100_000  # writes that wait while the database cannot be written
+# Under load a group waits for more: a commit costs as much as a dozen rows. PostgreSQL
+# has the same (commit_delay, commit_siblings).
+GATHER = 0.003  # seconds that it waits at the most
+ENOUGH = 32  # writes with which it waits no longer
+SIBLINGS = 4  # writes of the last group from which on there is load
 SOON = 0.05  # seconds until a begin is written for which no end has come
 AGAIN = 1.0  # seconds between two tries of such
 Call = Callable[[Connection], Any]
@@ -115,6 +120,8 @@ class Writer:
         self._kept: deque[_Write] = deque()  # that could not be written
         self._is_closing = False
         self._is_busy = False
+        self._is_gathering = False
+        self._last = 0  # writes of the last group
         self._failure: StoreError | None = None  # the last one, if there are such
         self._again_at = 0.0
         self._next_beat = clock.monotonic() + pause
@@ -198,7 +205,8 @@ class Writer:
     def _hand_over(self, loop: AbstractEventLoop) -> None:
         with self._lock:
             self._writes.extend(self._coming.pop(loop, ()))
-            self._lock.notify()
+            if not self._is_gathering or len(self._writes) >= ENOUGH:
+                self._lock.notify()
 
     def _number(self) -> int:
         coming = sum(map(len, self._coming.values()))
@@ -217,11 +225,20 @@ class Writer:
             self._is_busy = False
             if not self._writes and not self._is_closing:
                 self._lock.wait(self._idle())
+            self._gather()
             self._is_busy = True
             if self._is_closing and not self._writes and not self._begun:
                 self._last_try()
                 return False
             return True
+
+    def _gather(self) -> None:
+        """Wait a moment for more to write, under load."""
+        if self._last < SIBLINGS or len(self._writes) >= ENOUGH or self._is_closing:
+            return
+        self._is_gathering = True
+        self._lock.wait(GATHER)
+        self._is_gathering = False
 
     def _idle(self) -> float:
         """Return how many seconds there is nothing to do."""
@@ -241,6 +258,7 @@ class Writer:
     def _write_all(self) -> None:
         with self._lock:
             writes = [*self._kept, *self._writes]
+            self._last = len(self._writes)
             self._kept.clear()
             self._writes.clear()
             now = self._clock.monotonic()

@@ -66,27 +66,34 @@ class Store(Owing):
 
     # ------------------------------------------------------------------- the journal
 
-    async def accept(self, records: Sequence[RunRecord]) -> Collection[str]:
+    def accept(self, records: Sequence[RunRecord]) -> Awaitable[Collection[str]]:
         """Write down accepted runs, in one transaction.
 
         Returns:
-            The ids of those that are not: another run has their slot.
+            What can be awaited, and need not be: the ids of those that are not, as
+            another run has their slot.
 
         Raises:
             StoreError: they cannot be written. They are kept in memory, and written as
                 soon as that is possible.
         """
         ids = [record.run_id for record in records]
-        writer = self._writer or await self._opening()
+        writer = self._writer
+        if writer is None:
+            return self._accept_later(records)
 
         def taken(refused: Mapping[str, bool]) -> list[str]:
             return [run_id for run_id in ids if refused.get(run_id)]
 
         loop = asyncio.get_running_loop()
-        found: list[str] = await writer.write(
+        found: Awaitable[list[str]] = writer.write(
             lambda: {"accepted": list(records)}, taken, loop
         )
         return found
+
+    async def _accept_later(self, records: Sequence[RunRecord]) -> Collection[str]:
+        await self._opening()
+        return await self.accept(records)
 
     def begin(self, run_id: str, attempt: int, owner: str, at: datetime) -> None:
         """Write down that a run has begun, soon."""

@@ -24,7 +24,7 @@ class Journal(Protocol):
     run that this owner has, in this attempt, and that has not ended.
     """
 
-    async def accept(self, records: Sequence[RunRecord]) -> Collection[str] | None:
+    def accept(self, records: Sequence[RunRecord]) -> Awaitable[Collection[str] | None]:
         """Write down accepted runs, all or none.
 
         Returns:

@@ -47,14 +47,22 @@ def run_to_dict(run: ValidationRun) -> dict[str, Any]:
 
 def check_to_dict(check: CheckResult) -> dict[str, Any]:
     """Return one check's result as plain values."""
-    record = {name: to_plain(getattr(check, name)) for name in CHECK_FIELDS}
     return {
-        **record,
+        "name": to_plain(check.name),
+        "validator": to_plain(check.validator),
+        "status": check.status,
+        "checked": to_plain(check.checked),
+        "failed": to_plain(check.failed),
+        "observed": to_plain(check.observed),
+        "expected": to_plain(check.expected),
+        "message": to_plain(check.message),
+        "where": to_plain(check.where),
+        "error": to_plain(check.error),
         "columns": list(check.columns),
         "severity": to_plain(check.severity),
         "success": check.success,
         "share": check.share,
-        "examples": to_plain(check.examples),
+        "examples": to_plain(check.examples) if check.examples else [],
         "groups": [
             {
                 "group": to_plain(group.group),
@@ -65,5 +73,5 @@ def check_to_dict(check: CheckResult) -> dict[str, Any]:
             }
             for group in check.groups
         ],
-        "details": to_plain(check.details),
+        "details": to_plain(check.details) if check.details else {},
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from truthound.checkpoint._running.active import ActiveRun, SlotAgain
 from truthound.checkpoint._running.line import Line
 
-LATE = 128  # runs that have given up their slots and are not delivered
+LATE = 64  # runs that have given up their slots and are not delivered
 
 
 class Lending:

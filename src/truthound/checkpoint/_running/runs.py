@@ -155,9 +155,10 @@ class Runs:
         ]
         self.line.check(made)
         self.delivery.counts.accepted += len(made)
-        written = Once(lambda: self._written(made), len(made) == 1)
         for run in made:
             run.trigger, run.has_caller, run.slot = trigger, has_caller, slot
+        written = self._accepting(made)
+        for run in made:
             self.admit(run, written)
         if not self.is_open:
             for run in made:
@@ -179,11 +180,35 @@ class Runs:
         self.line.add(run)
         self._deal_soon()
 
-    async def _written(self, made: Sequence[ActiveRun]) -> None:
-        """Write runs down as accepted, and see whether others have their due times."""
-        refused = await self.journal.accept([self._record(run) for run in made])
+    def _accepting(self, made: Sequence[ActiveRun]) -> Once | None:
+        """Have runs written down as accepted; return what they are to wait for.
+
+        What a store is handed first it also writes first: nobody waits, but for the
+        answer to whether another process has the same due time.
+        """
+        if self._ledger is not None and made and made[0].slot is None:
+            writing = self.journal.accept([self._record(run) for run in made])
+            if isinstance(writing, asyncio.Future):
+                writing.add_done_callback(self._has_accepted)
+                return None
+            return Once(lambda: self._accepted(made, writing), False)
+        return Once(
+            lambda: self._accepted(
+                made, self.journal.accept([self._record(run) for run in made])
+            ),
+            len(made) == 1,
+        )
+
+    async def _accepted(self, made: Sequence[ActiveRun], writing: Any) -> None:
+        refused = await writing
         for run in made:
-            run.is_refused = bool(refused) and run.run_id in (refused or ())
+            run.is_refused = bool(refused) and run.run_id in refused
+
+    def _has_accepted(self, writing: asyncio.Future[Any]) -> None:
+        error = None if writing.cancelled() else writing.exception()
+        if isinstance(error, Exception):
+            logger.error("the journal failed", exc_info=error)
+            self.report_soon(error)
 
     def _deal_soon(self) -> None:
         if self.line.free > 0 and not self._is_dealing:
