@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.store import _kept, _outbox, _recovery
+from truthound.store._asking import Asking
 from truthound.store._database import LEASE
 from truthound.store._owing import Owing
 from truthound.store._place import named
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 
-class Store(Owing):
+class Store(Asking, Owing):
     """Runs and their results, what they owe, and more, in one database.
 
     It is opened by its first use, and made if it is not there; ``close()``, or the end
@@ -294,29 +295,6 @@ class Store(Owing):
             StoreError: the store cannot be written.
         """
         self._do(lambda c: _kept.save_parts(c, source, parts, removed))
-
-    def document(self, run_id: str) -> dict[str, Any]:
-        """Return the result of a run as plain values. Blocks.
-
-        Raises:
-            StoreError: there is no such run, or what is stored is damaged.
-        """
-        from sqlalchemy import select
-
-        from truthound.errors import StoreError
-        from truthound.store._rows import from_json
-        from truthound.store._tables import results, runs
-
-        with self.reading() as connection:
-            row = connection.execute(
-                select(runs, results.c.document, results.c.actions)
-                .outerjoin(results, results.c.seq == runs.c.seq)
-                .where(runs.c.run_id == run_id)
-            ).one_or_none()
-        if row is None or row.document is None:
-            raise StoreError(f"the store {self.place} has no result of {run_id}")
-        found: dict[str, Any] = from_json(row.document, f"the result of {run_id}")
-        return found
 
 
 class MemoryStore(Store):
