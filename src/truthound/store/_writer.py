@@ -57,14 +57,14 @@ class _Write:
 
     Attributes:
         make: returns what goes where in a :class:`Group`; called on the thread.
-        runs: the ids of the runs that it is about.
+        runs: what it is about: the ids of runs, or of notifications.
         waiter: who waits for it; None: nobody.
         call: something else to be done in the transaction.
         is_told: whether its waiter was told that it could not be written yet.
     """
 
     make: Callable[[], Rows] = dict
-    runs: Sequence[str] = ()
+    runs: Sequence[Any] = ()
     waiter: Waiter | None = None
     call: Call | None = None
     is_told: bool = False
@@ -128,7 +128,7 @@ class Writer:
     def write(
         self,
         make: Callable[[], Rows],
-        runs: Sequence[str] = (),
+        runs: Sequence[Any] = (),
         loop: AbstractEventLoop | None = None,
     ) -> Any:
         """Have rows written; return a future of the runs that were refused.
@@ -216,7 +216,8 @@ class Writer:
             begun, self._begun = self._begun, {}
         if begun:
             rows = list(begun.values())
-            writes.insert(0, _Write(lambda: {"begun": rows}))
+            # Behind the acceptances, should they go one by one.
+            writes.append(_Write(lambda: {"begun": rows}))
         if not writes:
             return
         if self._failure is not None and self._clock.monotonic() < self._again_at:
@@ -240,10 +241,17 @@ class Writer:
                 logger.error("%s", failure, exc_info=error)
                 _tell([(writes[0], None, failure)])
             else:
-                for write in writes:
-                    self._write([write])
+                self._one_by_one(writes)
             return
         _tell(outcomes)
+
+    def _one_by_one(self, writes: list[_Write]) -> None:
+        """Write what can be written, up to an outage: what follows waits its turn."""
+        for number, write in enumerate(writes):
+            self._write([write])
+            if self._failure is not None:
+                self._keep(writes[number + 1 :], self._failure)
+                return
 
     def _written(self, writes: list[_Write]) -> list[tuple[_Write, Any, None]]:
         group = Group()

@@ -18,6 +18,7 @@ from truthound.store._processes import new_owner, this_process
 from truthound.store._rows import (
     actions_text,
     as_json,
+    as_text,
     document_text,
     outcome_columns,
     row_of_notice,
@@ -78,11 +79,15 @@ class Store(Database):
             StoreError: they cannot be written. They are kept in memory, and written as
                 soon as that is possible.
         """
-        ids = [record.run_id for record in records]
+        ids = [as_text(record.run_id) for record in records]
         writer = self._writer or await self._opening()
         loop = asyncio.get_running_loop()
         refused = await writer.write(lambda: {"accepted": list(records)}, ids, loop)
-        return [run_id for run_id, is_taken in refused.items() if is_taken]
+        return [
+            record.run_id
+            for record in records
+            if refused.get(as_text(record.run_id), False)
+        ]
 
     def begin(self, run_id: str, attempt: int, owner: str, at: datetime) -> None:
         """Write down that a run has begun, soon."""
@@ -117,8 +122,9 @@ class Store(Database):
             }
 
         writer = self._writer or await self._opening()
-        refused = await writer.write(rows, [run_id], asyncio.get_running_loop())
-        return refused.get(run_id, True) is not False
+        loop, run = asyncio.get_running_loop(), as_text(run_id)
+        refused = await writer.write(rows, [run], loop)
+        return refused.get(run, True) is not False
 
     async def end(
         self,
@@ -162,8 +168,8 @@ class Store(Database):
                 found["actions"] = [{**this, "the_actions": actions}]
             return found
 
-        refused = await writer.write(rows, [run_id], loop)
-        return refused.get(run_id, True) is not False
+        refused = await writer.write(rows, [this["the_run"]], loop)
+        return refused.get(this["the_run"], True) is not False
 
     # -------------------------------------------------------------- owners and leases
 
@@ -182,9 +188,17 @@ class Store(Database):
         Raises:
             StoreError: see :meth:`register`.
         """
+        own = self.own
+        if own not in self._shown:  # also if another has only begun to
+            await self.register(own)
+            self._shown.add(own)
+        return own
+
+    @property
+    def own(self) -> str:
+        """The name of the owner that stands for this process."""
         if self._own is None:
             self._own = new_owner()
-            await self.register(self._own)
         return self._own
 
     async def forget(self, owner: str) -> None:
@@ -268,8 +282,9 @@ class Store(Database):
         writer = self._writer or await self._opening()
         loop = asyncio.get_running_loop()
         row = _outbox.settle_row(run_id, owner, settled, self.clock.now())
-        await writer.write(lambda: {"settled": [row]}, [], loop)
-        return True
+        key = row["the_run"], row["the_position"]
+        refused = await writer.write(lambda: {"settled": [row]}, [key], loop)
+        return not refused
 
     async def next_due(self, checkpoints: Collection[str]) -> datetime | None:
         """Return when the next notification is due; None: there is none.
@@ -331,7 +346,7 @@ class Store(Database):
             StoreError: the store cannot be read.
         """
         with self.reading() as connection:
-            return _kept.cursor(connection, name)
+            return _kept.cursor(connection, as_text(name))
 
     async def set_cursor(self, name: str, value: Any) -> None:
         """Write down how far a trigger has come, as plain values.
@@ -339,8 +354,8 @@ class Store(Database):
         Raises:
             StoreError: the store cannot be written.
         """
-        text, now = as_json(value), self.clock.now()
-        await self._call(lambda c: _kept.set_cursor(c, name, text, now))
+        key, text, now = as_text(name), as_json(value), self.clock.now()
+        await self._call(lambda c: _kept.set_cursor(c, key, text, now))
 
     def load(self, source: str) -> list[Part]:
         """Return what is known of the files of a source that grows. Blocks.
@@ -349,7 +364,7 @@ class Store(Database):
             StoreError: the store cannot be read.
         """
         with self.reading() as connection:
-            return _kept.parts(connection, source)
+            return _kept.parts(connection, as_text(source))
 
     def save(
         self, source: str, parts: Sequence[Part], removed: Collection[str] = ()
@@ -364,7 +379,7 @@ class Store(Database):
         Raises:
             StoreError: the store cannot be written.
         """
-        self._do(lambda c: _kept.save_parts(c, source, parts, removed))
+        self._do(lambda c: _kept.save_parts(c, as_text(source), parts, removed))
 
     def document(self, run_id: str) -> dict[str, Any]:
         """Return the result of a run as plain values. Blocks.
@@ -382,7 +397,7 @@ class Store(Database):
             row = connection.execute(
                 select(runs, results.c.document, results.c.actions)
                 .outerjoin(results, results.c.seq == runs.c.seq)
-                .where(runs.c.run_id == run_id)
+                .where(runs.c.run_id == as_text(run_id))
             ).one_or_none()
         if row is None or row.document is None:
             raise StoreError(f"the store {self.place} has no result of {run_id}")
@@ -438,7 +453,11 @@ def store_of(place: Place = None) -> Store | None:
 
 
 def _this(run_id: str, attempt: int, owner: str) -> dict[str, Any]:
-    return {"the_run": run_id, "the_attempt": attempt, "the_owner": owner}
+    return {
+        "the_run": as_text(run_id),
+        "the_attempt": attempt,
+        "the_owner": as_text(owner),
+    }
 
 
 def _texts(outcome: Outcome, document: str) -> dict[str, Any]:

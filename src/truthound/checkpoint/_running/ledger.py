@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthound._clock import Clock
 from truthound.async_core._tasks import stop, undisturbed
-from truthound.checkpoint._keeping import Keeper
+from truthound.checkpoint._keeping import Keeper, retained
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.checkpoint.outbox import Sender
@@ -38,7 +38,7 @@ class Ledger:
             ``rerun`` for those of the checkpoints that are known.
         known: returns the checkpoints that are known, by name.
         report: told what goes wrong.
-        on_recovered: given what was taken over.
+        on_recovered: given what was taken over, and the checkpoints known then.
         attempt_of: returns how often a run was begun.
     """
 
@@ -50,7 +50,7 @@ class Ledger:
         policy: str,
         known: Known,
         report: Callable[[Exception], Awaitable[None]],
-        on_recovered: Callable[[Recovered], Awaitable[None]],
+        on_recovered: Callable[[Recovered, Mapping[str, Any]], Awaitable[None]],
         attempt_of: Callable[[str], int],
     ) -> None:
         self.store = store
@@ -77,7 +77,7 @@ class Ledger:
         Raises:
             StoreError: it is damaged, or cannot be reached.
         """
-        await in_thread(self.store.retain, SOURCES)
+        await retained(self.store)
         try:
             await self.store.register(self._owner)
             await self._recover()
@@ -116,7 +116,7 @@ class Ledger:
             attempts=ATTEMPTS,
         )
         if found.again or found.ended:
-            await self._on_recovered(found)
+            await self._on_recovered(found, known)
 
     async def _serve(self) -> None:
         """Deliver what is due, and see now and then whether somebody has gone."""

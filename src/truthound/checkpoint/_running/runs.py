@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
@@ -30,7 +31,7 @@ from truthound.checkpoint._running.ledger import Ledger, check_policy, result_of
 from truthound.checkpoint._running.line import Line
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.model import CheckpointResult, priority_of
-from truthound.errors import ConfigurationError, NotRunningError
+from truthound.errors import ConfigurationError, NotRunningError, StoreError
 from truthound.store import Journal, MemoryJournal, Recovered, RunRecord, RunState
 from truthound.store._processes import new_owner
 
@@ -203,9 +204,9 @@ class Runs:
         if len(self._seen) > SEEN:
             del self._seen[next(iter(self._seen))]
 
-    async def _take_over(self, found: Recovered) -> None:
+    async def _take_over(self, found: Recovered, known: Mapping[str, Any]) -> None:
         """Run again what is to be, and deliver what has come to its end."""
-        known, loop = self._known(), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         for record in found.again:
             run = ActiveRun.of(
                 known[record.checkpoint],
@@ -227,9 +228,8 @@ class Runs:
     async def _tell_of(self, record: RunRecord) -> None:
         """Deliver the result of a run whose process has ended before it could."""
         assert self._ledger is not None
-        document = None
-        if record.status != "error" or record.error is None:
-            store = self._ledger.store
+        store, document = self._ledger.store, None
+        with contextlib.suppress(StoreError):  # there is none, or it is damaged
             document = await in_thread(lambda: store.document(record.run_id), SOURCES)
         done = asyncio.get_running_loop().create_future()
         ticket = Ticket(record.run_id)
@@ -518,7 +518,7 @@ class Runs:
 
     async def _settled(self) -> None:
         left = self._others - {asyncio.current_task()}
-        _, pending = await asyncio.wait(left, timeout=PATIENCE)
+        _, pending = await asyncio.wait(left, timeout=PATIENCE) if left else ((), ())
         for task in pending:
             task.cancel()
 
