@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -80,6 +81,7 @@ class Keeper:
         self._report = report
         self._owed: dict[int, Any] = {}  # actions, by position
         self._is_found = False
+        self.result: CheckpointResult | None = None  # once it was found
 
     async def found(self, result: CheckpointResult, actions: Sequence[Any]) -> bool:
         """Store a result with what the run owes for it, before the actions begin.
@@ -108,7 +110,7 @@ class Keeper:
             )
             for position, action in self._owed.items()
         ]
-        self._is_found = True
+        self._is_found, self.result = True, result
         try:
             is_ours: bool = await self.store.found(
                 self._run_id, self._attempt, self._owner, outcome_of(result), owed
@@ -155,8 +157,14 @@ class Keeper:
         for settlement in settlements:
             if settlement.state == NoticeState.OWED:
                 results[settlement.position].details["owed"] = True
-        told = [r.to_dict() if hasattr(r, "to_dict") else str(r) for r in results]
-        stored = dataclasses.replace(outcome, document=None, actions=lambda: told)
+        ended = list(results)
+        stored = dataclasses.replace(
+            outcome,
+            document=None,
+            actions=lambda: [
+                r.to_dict() if hasattr(r, "to_dict") else r for r in ended
+            ],
+        )
         return stored, settlements
 
 
@@ -194,12 +202,12 @@ async def kept(
 
     store: Any = store_of(place)
     try:
-        await in_thread(store.retain, SOURCES)
+        await retained(store)
     except StoreError as error:
         logger.error("%s", error)
         return await work(None)
     try:
-        owner = await store.present()
+        owner = await _owner(store)
         keeper = Keeper(store, owner, record.run_id, 1, clock, _logged)
         await _accepted(store, record, owner)
         store.begin(record.run_id, 1, owner, clock.now())
@@ -214,6 +222,30 @@ async def kept(
             await undisturbed(_ended(store, owner, record, keeper, state, result))
     finally:
         await undisturbed(in_thread(store.release, SOURCES))
+
+
+async def retained(store: Any) -> None:
+    """Open a store; whoever is cancelled meanwhile has not.
+
+    Raises:
+        StoreError: it is damaged, or cannot be reached.
+    """
+    opening = asyncio.ensure_future(in_thread(store.retain, SOURCES))
+    try:
+        await undisturbed(opening)
+    except asyncio.CancelledError:
+        if not opening.cancelled() and opening.exception() is None:
+            await undisturbed(in_thread(store.release, SOURCES))
+        raise
+
+
+async def _owner(store: Any) -> str:
+    try:
+        found: str = await store.present()
+    except StoreError as error:  # it is shown with the next beat
+        await _logged(error)
+        found = store.own
+    return found
 
 
 async def _accepted(store: Any, record: RunRecord, owner: str) -> None:
@@ -235,6 +267,9 @@ async def _ended(
     settlements: list[Settled] = []
     if result is not None:
         outcome, settlements = keeper.ending(result, is_cut=False)
+    elif keeper.result is not None:  # what was not sent is still owed
+        found, settlements = keeper.ending(keeper.result, is_cut=True)
+        outcome = dataclasses.replace(found, status="error", error="cancelled")
     now = keeper.clock.now()
     try:
         await store.end(record.run_id, 1, owner, state, now, outcome, settlements)
@@ -250,4 +285,7 @@ def _owes(action: Any, result: CheckpointResult) -> bool:
     if not getattr(action, "is_owed", True):
         return False
     asks = getattr(action, "should_run", None)
-    return bool(asks(result.status)) if callable(asks) else True
+    try:
+        return bool(asks(result.status)) if callable(asks) else True
+    except Exception:  # noqa: BLE001 - code of the user's; it raises again in its run
+        return True

@@ -16,6 +16,7 @@ from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._tasks import undisturbed
 from truthound.checkpoint._adapter import ended, executed, name_of
 from truthound.checkpoint._clients import shared_client
+from truthound.checkpoint._keeping import retained
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint._tries import bare, one_try, settled
 from truthound.checkpoint.model import ActionResult, ActionStatus, CheckpointResult
@@ -58,7 +59,7 @@ async def deliver_due(
     Raises:
         StoreError: the store cannot be read or written.
     """
-    await in_thread(store.retain, SOURCES)
+    await retained(store)
     try:
         owner = await store.present()
         sender = Sender(store, owner, clock)
@@ -129,7 +130,7 @@ class Sender:
         try:
             outcome = await self._tried(notice, checkpoint)
         finally:
-            await undisturbed(self._store.settle(notice.run_id, self._owner, outcome))
+            await undisturbed(self._settle(notice, outcome))
         if outcome.state == NoticeState.DELIVERED:
             return None
         told = f"{notice.checkpoint}: action {notice.action}: {outcome.error}"
@@ -139,6 +140,15 @@ class Sender:
         if self._on_failure is not None:
             await self._on_failure(ActionError(told))
         return outcome.error or str(outcome.state)
+
+    async def _settle(self, notice: Notice, outcome: Settled) -> None:
+        """Write the outcome down; what cannot be written does not stop the others."""
+        try:
+            await self._store.settle(notice.run_id, self._owner, outcome)
+        except StoreError as error:
+            logger.error("%s", error)
+            if self._on_failure is not None:
+                await self._on_failure(error)
 
     async def _tried(self, notice: Notice, checkpoint: Any) -> Settled:
         action = _action_of(checkpoint, notice)

@@ -63,6 +63,7 @@ class Database:
         self._connection: Connection | None = None  # of the writer's thread
         self._living: dict[str, Owner] = {}
         self._own: str | None = None  # the owner that stands for the whole process
+        self._shown: set[str] = set()  # it, once others can see that it lives
 
     @classmethod
     def near(cls, start: str | os.PathLike[str] = ".", **options: Any) -> Self:
@@ -100,6 +101,7 @@ class Database:
                     with contextlib.suppress(StoreError):  # others find out
                         writer.call(lambda c: _recovery.forget(c, living)).result()
                 lost = writer.close()
+            self._drop_connection()
             if self._mark is not None:
                 self._mark.close()
             for engine in (self._engine, self._readers):
@@ -189,13 +191,20 @@ class Database:
                 if self._mark is not None:
                     number = count_commit(self._connection)
         except BaseException:
-            connection, self._connection = self._connection, None
-            with contextlib.suppress(Exception):
-                connection.invalidate() if self.path is None else connection.close()
+            self._drop_connection()
             raise
         if number is not None and self._mark is not None:
             with contextlib.suppress(OSError):
                 self._mark.note(number)
+
+    def _drop_connection(self) -> None:
+        """Begin the next transaction on another connection: this one may be broken."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                if self.url.get_backend_name() == "postgresql":
+                    connection.invalidate()
+                connection.close()
 
     def _alone(self) -> contextlib.AbstractContextManager[Any]:
         """Keep others from the one connection that a database in memory has."""

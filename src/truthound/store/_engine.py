@@ -21,6 +21,7 @@ from truthound.secrets import without_password
 
 PATIENCE = 30.0  # seconds to wait for another process that writes to the same file
 _KINDS = ("sqlite", "postgresql")
+_TOO_LARGE = "54"  # the class of PostgreSQL's errors that say so
 _DAMAGED = ("malformed", "not a database", "disk image", "corrupt")
 
 
@@ -109,8 +110,14 @@ def is_outage(error: BaseException) -> bool:
 
     A full disk, a file system that is read-only, a server that is gone.
     """
+    if isinstance(error, StoreError):
+        return False  # said by us, of what is stored
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return True
+    # What is too large for PostgreSQL stays so, and would hold up all that follows.
+    state = getattr(getattr(error, "orig", None) or error, "sqlstate", None) or ""
+    if state.startswith(_TOO_LARGE):
+        return False
     if isinstance(error, (OSError, exc.TimeoutError)) or _is_damage(error):
         return True
     # As SQLAlchemy calls them, or the drivers themselves: PEP 249 has the names.

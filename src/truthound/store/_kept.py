@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from truthound.store._rows import from_json
+from truthound.store._rows import as_text, from_json
 from truthound.store._tables import cursors, stamp
 from truthound.store._tables import parts as parts_table
 from truthound.store.records import Part
@@ -46,8 +46,12 @@ def save_parts(
     found: Sequence[Part],
     removed: Collection[str],
 ) -> None:
-    """Keep what is known of some files, and forget others."""
-    for file in {*removed, *(part.file for part in found)}:
+    """Keep what is known of some files, and forget others.
+
+    A file whose name no database can hold is looked at anew each time.
+    """
+    found = [part for part in found if as_text(part.file) == part.file]
+    for file in {*map(as_text, removed), *(part.file for part in found)}:
         connection.execute(
             delete(parts_table).where(
                 parts_table.c.source == source, parts_table.c.file == file

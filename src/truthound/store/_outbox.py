@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, or_, select, tuple_, update
 
 from truthound.store._rows import as_text, notice_of_row
 from truthound.store._tables import moment, notices, stamp
-from truthound.store._writing import SETTLE, Row
+from truthound.store._writing import Row
 from truthound.store.records import Notice, NoticeState, Settled
 
 Selection = Sequence[tuple[str, int]]
@@ -66,24 +66,17 @@ def claim(
 
 
 def settle_row(run_id: str, owner: str, settled: Settled, now: datetime) -> Row:
-    """Return what becomes of a notification, as :data:`SETTLE` takes it."""
+    """Return what becomes of a notification, as a group takes it."""
     is_owed = settled.state is NoticeState.OWED
     return {
-        "the_run": run_id,
+        "the_run": as_text(run_id),
         "the_position": settled.position,
-        "the_owner": owner,
+        "the_owner": as_text(owner),
         "new_state": settled.state.value,
         "new_due_at": stamp(settled.due_at or now),
         "new_ended_at": None if is_owed else stamp(now),
         "new_error": settled.error and as_text(settled.error),
     }
-
-
-def settle(
-    connection: Connection, run_id: str, owner: str, settled: Settled, now: datetime
-) -> bool:
-    """Write down what became of a try; False: somebody else has it now."""
-    return SETTLE(connection, [settle_row(run_id, owner, settled, now)]) == 1
 
 
 def next_due(connection: Connection, checkpoints: Collection[str]) -> datetime | None:

@@ -56,10 +56,14 @@ class Owing(Database):
             StoreError: it cannot be written; it is kept, and written later.
         """
         writer = self._writer or await self._opening()
-        loop = asyncio.get_running_loop()
         row = _outbox.settle_row(run_id, owner, settled, self.clock.now())
-        await writer.write(lambda: {"settled": [row]}, None, loop)
-        return True
+        key = row["the_run"], row["the_position"]
+        is_ours: bool = await writer.write(
+            lambda: {"settled": [row]},
+            lambda refused: key not in refused,
+            asyncio.get_running_loop(),
+        )
+        return is_ours
 
     async def next_due(self, checkpoints: Collection[str]) -> datetime | None:
         """Return when the next notification is due; None: there is none.

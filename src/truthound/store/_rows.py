@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,18 +19,53 @@ from truthound.store.records import (
 
 _NAMES = {state: state.value for state in RunState}
 _encoder = msgspec.json.Encoder()
+_DEEPEST = 100  # levels that a value is nested before the rest of it is left out
+_DEEPER = "nested deeper"
 
 
 def as_json(value: Any) -> str:
-    """Return plain values as JSON; whatever is none as text, NaN as null."""
+    """Return plain values as JSON; whatever is none as text, NaN as null.
+
+    It never raises: what a user's object says of itself may fail, too.
+    """
+    for encode in (_encoder.encode, _plainly, _roughly):
+        try:
+            return encode(value).decode()
+        except Exception:  # noqa: BLE001 - code of the user's
+            continue
+    return '"cannot be stored"'
+
+
+def _plainly(value: Any) -> bytes:
+    return _encoder.encode(_plain(value, 0))
+
+
+def _roughly(value: Any) -> bytes:
+    return _encoder.encode(as_text(repr(value)))
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if depth > _DEEPEST:
+        return _DEEPER
+    if isinstance(value, Mapping):
+        items = list(value.items())
+        return {as_text(str(k)): _plain(v, depth + 1) for k, v in items}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item, depth + 1) for item in list(value)]
+    if isinstance(value, str):
+        return as_text(value)
     try:
-        return _encoder.encode(value).decode()
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        pass
+        _encoder.encode(value)
+    except Exception:  # noqa: BLE001 - code of the user's
+        return _told(value)
+    return value
+
+
+def _told(value: Any) -> str:
     try:
-        return json.dumps(value, default=str)
-    except (TypeError, ValueError, RecursionError):
-        return json.dumps(str(value))
+        return as_text(str(value))
+    except Exception:  # noqa: BLE001 - code of the user's
+        return f"a {type(value).__name__}, which says nothing"
 
 
 def from_json(text: str, what: str) -> Any:
@@ -62,7 +96,7 @@ def row_of_run(record: RunRecord) -> dict[str, Any]:
         "run_id": as_text(record.run_id),
         "checkpoint": as_text(record.checkpoint),
         "state": _NAMES[record.state],
-        "owner": record.owner,
+        "owner": as_text(record.owner),
         "attempt": record.attempt,
         "trigger": record.trigger and as_text(record.trigger),
         "slot": record.slot and as_text(record.slot),
@@ -116,7 +150,7 @@ def row_of_notice(notice: Notice) -> dict[str, Any]:
         "attempts": notice.attempts,
         "due_at": stamp(notice.due_at),
         "created_at": stamp(notice.created_at),
-        "owner": notice.owner,
+        "owner": notice.owner and as_text(notice.owner),
     }
 
 

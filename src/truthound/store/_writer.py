@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from truthound._clock import Clock
 from truthound.errors import StoreError
 from truthound.store._engine import explained, is_outage
-from truthound.store._writing import Group, Row, write_group
+from truthound.store._writing import Group, Refused, Row, write_group
 
 logger: logging.Logger = logging.getLogger("truthound.store")
 
@@ -30,7 +30,7 @@ SOON = 0.05  # seconds until a begin is written for which no end has come
 AGAIN = 1.0  # seconds between two tries of such
 Call = Callable[[Connection], Any]
 Rows = dict[str, list[Any]]  # by the names of a Group's attributes
-Answer = Callable[[dict[str, bool]], Any]
+Answer = Callable[[Refused], Any]
 Transaction = Callable[[], "contextlib.AbstractContextManager[Connection]"]
 
 
@@ -269,7 +269,8 @@ class Writer:
             ]
             rows = [self._begun.pop(run_id)[1] for run_id in due]
         if rows:
-            writes.insert(0, _Write(lambda: {"begun": rows}))
+            # Behind the acceptances, should they go one by one.
+            writes.append(_Write(lambda: {"begun": rows}))
         if not writes:
             return
         if self._failure is not None and self._clock.monotonic() < self._again_at:
@@ -293,10 +294,17 @@ class Writer:
                 logger.error("%s", failure, exc_info=error)
                 _tell([(writes[0], None, failure)])
             else:
-                for write in writes:
-                    self._write([write])
+                self._one_by_one(writes)
             return
         _tell(outcomes)
+
+    def _one_by_one(self, writes: list[_Write]) -> None:
+        """Write what can be written, up to an outage: what follows waits its turn."""
+        for number, write in enumerate(writes):
+            self._write([write])
+            if self._failure is not None:
+                self._keep(writes[number + 1 :], self._failure)
+                return
 
     def _written(self, writes: list[_Write]) -> list[_Told]:
         group = Group()

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from truthound.store._rows import row_of_run
-from truthound.store._tables import owners, runs
+from truthound.store._tables import notices, owners, runs
 from truthound.store.records import RunRecord, RunState
 
 ACTIVE = (RunState.ACCEPTED.value, RunState.RUNNING.value)
@@ -191,7 +191,7 @@ _OWE = _Many(
     f"INSERT INTO notices ({_listed(_NOTICE)}) SELECT {_listed(_NOTICE, 'v.')} "
     f"FROM {{rows}} JOIN runs ON {_OURS}",
 )
-SETTLE = _Many(
+_SETTLE = _Many(
     {
         "the_run": "text",
         "the_position": "integer",
@@ -208,13 +208,17 @@ SETTLE = _Many(
 )
 
 
-def write_group(connection: Connection, group: Group) -> dict[str, bool]:
+Refused = dict[str | tuple[str, int], bool]
+
+
+def write_group(connection: Connection, group: Group) -> Refused:
     """Write a group; return the runs of which a change was refused, by id.
 
     A run that was to be accepted and was not (its slot is taken) has True, one that was
-    to end or find something and was not ours has False.
+    to end or find something and was not ours has False; so has a notification that was
+    to be settled and was not ours, by the id and the position.
     """
-    refused = dict.fromkeys(accept(connection, group.accepted), True)
+    refused: Refused = dict.fromkeys(accept(connection, group.accepted), True)
     if group.begun:
         _BEGIN(connection, group.begun)
     if group.found:
@@ -224,10 +228,11 @@ def write_group(connection: Connection, group: Group) -> dict[str, bool]:
         (_OWE, group.owed),
         (_DOCUMENT, group.documents),
         (_ACTIONS, group.actions),
-        (SETTLE, group.settled),
     ):
         if rows:
             statement(connection, rows)
+    if group.settled:
+        _settle(connection, group.settled, refused)
     if group.ended:
         _change(connection, _END, group.ended, refused)
     return refused
@@ -260,8 +265,24 @@ def _free(connection: Connection, record: RunRecord) -> None:
     )
 
 
+def _settle(connection: Connection, rows: list[Row], refused: Refused) -> None:
+    """Settle notifications, and note those that were not ours."""
+    if _SETTLE(connection, rows) == len(rows):
+        return
+    for row in rows:
+        now = connection.execute(
+            select(notices.c.owner, notices.c.state, notices.c.due_at).where(
+                notices.c.run_id == row["the_run"],
+                notices.c.position == row["the_position"],
+            )
+        ).one_or_none()
+        wanted = (row["the_owner"], row["new_state"], row["new_due_at"])
+        if now is None or tuple(now) != wanted:
+            refused[row["the_run"], row["the_position"]] = False
+
+
 def _change(
-    connection: Connection, statement: _Many, rows: list[Row], refused: dict[str, bool]
+    connection: Connection, statement: _Many, rows: list[Row], refused: Refused
 ) -> None:
     """Change runs, and note those that were not ours: they look otherwise now."""
     if statement(connection, rows) == len(rows):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,12 +20,14 @@ from truthound.store._processes import new_owner, this_process
 from truthound.store._rows import (
     actions_text,
     as_json,
+    as_text,
     document_text,
     outcome_columns,
     row_of_notice,
 )
 from truthound.store._tables import stamp
 from truthound.store._writer import Rows
+from truthound.store._writing import Refused
 from truthound.store.records import (
     Notice,
     Outcome,
@@ -83,8 +85,10 @@ class Store(Asking, Owing):
         if writer is None:
             return self._accept_later(records)
 
-        def taken(refused: Mapping[str, bool]) -> list[str]:
-            return [run_id for run_id in ids if refused.get(run_id)]
+        def taken(refused: Refused) -> list[str]:
+            if not refused:
+                return []
+            return [run_id for run_id in ids if refused.get(as_text(run_id))]
 
         loop = asyncio.get_running_loop()
         found: Awaitable[list[str]] = writer.write(
@@ -130,7 +134,7 @@ class Store(Asking, Owing):
 
         writer = self._writer or await self._opening()
         is_ours: bool = await writer.write(
-            rows, _is_ours(run_id), asyncio.get_running_loop()
+            rows, _is_ours(this["the_run"]), asyncio.get_running_loop()
         )
         return is_ours
 
@@ -167,9 +171,7 @@ class Store(Asking, Owing):
                 "new_ended_at": stamp(at),
                 "new_began_at": begun and begun["new_began_at"],
             }
-            found: Rows = {
-                "ended": [ended],
-            }
+            found: Rows = {"ended": [ended]}
             if settled:
                 found["settled"] = [
                     _outbox.settle_row(run_id, owner, one, at) for one in settled
@@ -182,7 +184,7 @@ class Store(Asking, Owing):
             return found
 
         loop = asyncio.get_running_loop()
-        is_ours: Awaitable[bool] = writer.write(rows, _is_ours(run_id), loop)
+        is_ours: Awaitable[bool] = writer.write(rows, _is_ours(this["the_run"]), loop)
         return is_ours
 
     async def _end_later(self, *ending: Any) -> bool:
@@ -206,9 +208,17 @@ class Store(Asking, Owing):
         Raises:
             StoreError: see :meth:`register`.
         """
+        own = self.own
+        if own not in self._shown:  # also if another has only begun to
+            await self.register(own)
+            self._shown.add(own)
+        return own
+
+    @property
+    def own(self) -> str:
+        """The name of the owner that stands for this process."""
         if self._own is None:
             self._own = new_owner()
-            await self.register(self._own)
         return self._own
 
     async def forget(self, owner: str) -> None:
@@ -261,7 +271,7 @@ class Store(Asking, Owing):
             StoreError: the store cannot be read.
         """
         with self.reading() as connection:
-            return _kept.cursor(connection, name)
+            return _kept.cursor(connection, as_text(name))
 
     async def set_cursor(self, name: str, value: Any) -> None:
         """Write down how far a trigger has come, as plain values.
@@ -269,8 +279,8 @@ class Store(Asking, Owing):
         Raises:
             StoreError: the store cannot be written.
         """
-        text, now = as_json(value), self.clock.now()
-        await self._call(lambda c: _kept.set_cursor(c, name, text, now))
+        key, text, now = as_text(name), as_json(value), self.clock.now()
+        await self._call(lambda c: _kept.set_cursor(c, key, text, now))
 
     def load(self, source: str) -> list[Part]:
         """Return what is known of the files of a source that grows. Blocks.
@@ -279,7 +289,7 @@ class Store(Asking, Owing):
             StoreError: the store cannot be read.
         """
         with self.reading() as connection:
-            return _kept.parts(connection, source)
+            return _kept.parts(connection, as_text(source))
 
     def save(
         self, source: str, parts: Sequence[Part], removed: Collection[str] = ()
@@ -294,7 +304,7 @@ class Store(Asking, Owing):
         Raises:
             StoreError: the store cannot be written.
         """
-        self._do(lambda c: _kept.save_parts(c, source, parts, removed))
+        self._do(lambda c: _kept.save_parts(c, as_text(source), parts, removed))
 
 
 class MemoryStore(Store):
@@ -344,12 +354,16 @@ def store_of(place: Place = None) -> Store | None:
     return None if place is None or place is False else Store(place)
 
 
-def _is_ours(run_id: str) -> Callable[[Mapping[str, bool]], bool]:
+def _is_ours(run_id: str) -> Callable[[Refused], bool]:
     return lambda refused: refused.get(run_id) is not False
 
 
 def _this(run_id: str, attempt: int, owner: str) -> dict[str, Any]:
-    return {"the_run": run_id, "the_attempt": attempt, "the_owner": owner}
+    return {
+        "the_run": as_text(run_id),
+        "the_attempt": attempt,
+        "the_owner": as_text(owner),
+    }
 
 
 def _texts(outcome: Outcome, document: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import Context
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthound.async_core._slots import TaskPriority
 from truthound.async_core._tasks import stop, undisturbed
-from truthound.checkpoint._keeping import Keeper
+from truthound.checkpoint._keeping import Keeper, retained
 from truthound.checkpoint._run import Ticket
 from truthound.checkpoint._running.active import ActiveRun
 from truthound.checkpoint._running.line import limits_of
@@ -97,7 +98,7 @@ class Ledger:
         Raises:
             StoreError: it is damaged, or cannot be reached.
         """
-        await in_thread(self.store.retain, SOURCES)
+        await retained(self.store)
         try:
             await self.store.register(self._owner)
             await self._recover()
@@ -153,7 +154,7 @@ class Ledger:
     ) -> None:
         """Deliver the result of a run whose process has ended before it could."""
         document = None
-        if record.status != "error" or record.error is None:
+        with contextlib.suppress(StoreError):  # there is none, or it is damaged
             document = await in_thread(
                 lambda: self.store.document(record.run_id), SOURCES
             )

@@ -345,8 +345,8 @@ class AsyncCheckpointRunner:
             yield
             return
         self._guests += 1
-        await self._runs.open()
         try:
+            await self._runs.open()
             yield
         finally:
             self._guests -= 1

@@ -456,7 +456,7 @@ class Runs:
 
     async def _settled(self) -> None:
         left = self._others - {asyncio.current_task()}
-        _, pending = await asyncio.wait(left, timeout=PATIENCE)
+        _, pending = await asyncio.wait(left, timeout=PATIENCE) if left else ((), ())
         for task in pending:
             task.cancel()
 
