@@ -52,9 +52,14 @@ class Run:
     """One run while it lasts: its id, its beginning, and how it may end."""
 
     def __init__(
-        self, config: CheckpointConfig, clock: Clock, context: Mapping[str, Any] | None
+        self,
+        config: CheckpointConfig,
+        clock: Clock,
+        context: Mapping[str, Any] | None,
+        full: bool = False,
     ) -> None:
         self.config = config
+        self.full = full
         self.clock = clock
         self.began = self.clock.monotonic()
         self.time: datetime = self.clock.now()
