@@ -74,9 +74,14 @@ class Run:
     """One run while it lasts: its id, its beginning, and how it may end."""
 
     def __init__(
-        self, config: CheckpointConfig, clock: Clock, context: Mapping[str, Any] | None
+        self,
+        config: CheckpointConfig,
+        clock: Clock,
+        context: Mapping[str, Any] | None,
+        full: bool = False,
     ) -> None:
         self.config = config
+        self.full = full
         self.clock = clock
         self.began = self.clock.monotonic()
         self.time: datetime = self.clock.now()
@@ -94,6 +99,14 @@ class Run:
         """Whether somebody writes it down."""
         has_ledger = self.ticket is not None and self.ticket.ledger is not None
         return has_ledger or self._keeper is not None
+
+    @property
+    def store(self) -> Any:
+        """The store in which it is written down; None: there is none."""
+        if self._keeper is not None:
+            return self._keeper.store
+        ledger = None if self.ticket is None else self.ticket.ledger
+        return None if ledger is None else ledger.store
 
     def keeper(self) -> Any:
         """Return what writes down what it finds; None without a store."""

@@ -8,11 +8,12 @@ from typing import Any
 from truthound.checkpoint._adapter import type_of
 from truthound.checkpoint._run import described
 from truthound.checkpoint.model import CheckpointConfig
+from truthound.data import ReadOptions
 from truthound.errors import ConfigurationError, did_you_mean
-from truthound.secrets import without_password
-from truthound.validators import Validator, to_plain
+from truthound.secrets import resolved, without_password
+from truthound.validators import Examples, Severity, Validator, to_plain
 from truthound.validators.registry import build_all
-from truthound.validators.validation import DEFAULT_VALIDATORS
+from truthound.validators.validation import DEFAULT_VALIDATORS, Validation
 
 # Options that are written in another way, or that are functions.
 _NOT_PLAIN = {"data_source", "validators", "on_start", "on_complete", "on_error"}
@@ -42,6 +43,40 @@ def as_record(checkpoint: Any) -> dict[str, Any]:
     record["triggers"] = [as_plain(trigger) for trigger in checkpoint.triggers]
     plain: dict[str, Any] = to_plain(record)
     return plain
+
+
+def validation_of(checkpoint: Any, read: dict[str, Any]) -> Validation:
+    """Return what the configuration of a checkpoint says must hold.
+
+    Args:
+        checkpoint: whose.
+        read: the options of reading.
+
+    Raises:
+        ConfigurationError: it makes no sense.
+    """
+    config = checkpoint.config
+    if checkpoint._refers():
+        specs, by_name, schema, _ = resolved(checkpoint._texts(), checkpoint.places)
+        config = dataclasses.replace(
+            config,
+            validators=specs,
+            validator_config=by_name,
+            schema=schema,
+        )
+    return Validation(
+        validators=validators_of(config),
+        name=config.name,
+        read=ReadOptions.of(read),
+        examples=Examples.of(config.sample_rows, config.id_columns, config.redact),
+        allow_empty=config.allow_empty,
+        min_severity=None
+        if config.min_severity is None
+        else Severity.parse(config.min_severity),
+        baselines=checkpoint.baselines,
+        incremental=config.incremental,
+        clock=checkpoint.clock,
+    )
 
 
 def validators_of(config: CheckpointConfig) -> list[Validator]:

@@ -101,7 +101,9 @@ class AsyncCheckpoint(Checkpoint):
         self._under_way = 0
         self._idle: asyncio.Event | None = None
 
-    def run(self, context: Context | None = None) -> CheckpointResult:
+    def run(
+        self, context: Context | None = None, *, full: bool = False
+    ) -> CheckpointResult:
         """Run in an event loop of its own. Blocks.
 
         Raises:
@@ -110,10 +112,12 @@ class AsyncCheckpoint(Checkpoint):
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run_async(context))
+            return asyncio.run(self.run_async(context, full=full))
         raise RuntimeError("an event loop is running: use 'await run_async()'")
 
-    async def run_async(self, context: Context | None = None) -> CheckpointResult:
+    async def run_async(
+        self, context: Context | None = None, *, full: bool = False
+    ) -> CheckpointResult:
         """Validate the data, call back, and return the result.
 
         If cancelled, the run is given up, nobody is called back, and the
@@ -128,7 +132,7 @@ class AsyncCheckpoint(Checkpoint):
         self._under_way += 1
         try:
             await call_back(config.on_start, self)
-            result = await super().run_async(context)
+            result = await super().run_async(context, full=full)
             await call_back(config.on_complete, result)
             if result.status == CheckpointStatus.ERROR:
                 await call_back(config.on_error, result)

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from truthound._clock import SYSTEM_CLOCK, Clock
@@ -14,7 +15,7 @@ from truthound.checkpoint._acting import act
 from truthound.checkpoint._adapter import adapt_to_async, name_of
 from truthound.checkpoint._keeping import Keeper, accepted, kept
 from truthound.checkpoint._run import Run
-from truthound.checkpoint._settings_of import as_record, differ, validators_of
+from truthound.checkpoint._settings_of import as_record, differ, validation_of
 from truthound.checkpoint._strategies import (
     AsyncExecutionContext,
     ExecutionStrategy,
@@ -34,7 +35,6 @@ from truthound.checkpoint.model import (
     CheckpointResult,
     CheckpointStatus,
 )
-from truthound.data import ReadOptions
 from truthound.errors import (
     ConfigurationError,
     UnknownOptionError,
@@ -46,7 +46,7 @@ from truthound.secrets import (
     resolved,
 )
 from truthound.store import Baselines, has_store
-from truthound.validators import Examples, Severity
+from truthound.validators import ValidationRun
 from truthound.validators.validation import Validation
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ Context = Mapping[str, Any]
 _VALIDATING = (
     *("name", "validators", "validator_config", "min_severity", "schema"),
     *("auto_schema", "sample_size", "read_options", "sample_rows", "id_columns"),
-    *("redact", "allow_empty"),
+    *("redact", "allow_empty", "incremental"),
 )
 
 # A function of the user's may raise it although nobody cancelled the run.
@@ -129,6 +129,7 @@ class Checkpoint:
         self.baselines = baselines
         self.store = store
         self.clock = clock
+        self.full: bool = False  # read all files in every run
         # Told of each trigger that is added: by runners that run this checkpoint.
         self.listeners: list[Callable[[BaseTrigger[Any]], None]] = []
         # Where each ${NAME} stands, if the configuration came from a file.
@@ -178,7 +179,9 @@ class Checkpoint:
             came(trigger)
         return self
 
-    def run(self, context: Context | None = None) -> CheckpointResult:
+    def run(
+        self, context: Context | None = None, *, full: bool = False
+    ) -> CheckpointResult:
         """Validate the data, execute the actions and return the result. Blocks.
 
         A small Polars frame is evaluated in place, all else on a worker thread.
@@ -186,17 +189,22 @@ class Checkpoint:
 
         Args:
             context: copied into the result's ``metadata``.
+            full: read all files of an incremental checkpoint.
         """
         if has_store(self.store):
-            kept: CheckpointResult = blocking(lambda: self.run_async(context))
+            kept: CheckpointResult = blocking(
+                lambda: self.run_async(context, full=full)
+            )
             return kept
-        run = Run(self.config, self.clock, context)
+        run = Run(self.config, self.clock, context, full or self.full)
         result = self._validated(run)
         if self.actions:
             blocking(lambda: self._act(run, result))
         return result
 
-    async def run_async(self, context: Context | None = None) -> CheckpointResult:
+    async def run_async(
+        self, context: Context | None = None, *, full: bool = False
+    ) -> CheckpointResult:
         """Validate the data, execute the actions and return the result.
 
         The loop is not blocked. If cancelled, the run is given up and the cancellation
@@ -204,8 +212,9 @@ class Checkpoint:
 
         Args:
             context: copied into the result's ``metadata``.
+            full: read all files of an incremental checkpoint.
         """
-        run = Run(self.config, self.clock, context)
+        run = Run(self.config, self.clock, context, full or self.full)
         if not run.has_store and has_store(self.store):
             return await self._kept(run, context)
         return await self._whole(run)
@@ -230,9 +239,10 @@ class Checkpoint:
         try:
             source = self._source()
             validation = self._validation()
+            judge = partial(self._judged, run, validation, source)
             if validation.runs_in_place(source):
-                return run.completed(validation.run(source, run.run_id))
-            future = VALIDATION.submit(lambda: validation.run(source, run.run_id))
+                return run.completed(judge())
+            future = VALIDATION.submit(judge)
             try:
                 return run.completed(future.result(self.config.timeout_seconds or None))
             except TimeoutError as error:
@@ -261,7 +271,7 @@ class Checkpoint:
         source, validation = self._source(), self._validation()
         if validation.runs_in_place(source):
             # Microseconds on columns in memory: there is nothing to limit.
-            return await in_batch(lambda: validation.run(source, run.run_id))
+            return await in_batch(partial(self._judged, run, validation, source))
         async with limit:
             if callable(source):
                 # It may block, so it is called in a thread; what it returns may belong
@@ -270,8 +280,11 @@ class Checkpoint:
                 if inspect.isawaitable(source):
                     with limit.counting():
                         source = await source
-            work = limit.counted(lambda: validation.run(source, run.run_id))
-            return await in_thread(work)
+            work = partial(self._judged, run, validation, source)
+            return await in_thread(limit.counted(work))
+
+    def _judged(self, run: Run, validation: Validation, source: Any) -> ValidationRun:
+        return validation.run(source, run.run_id, parts=run.store, full=run.full)
 
     async def _act(self, run: Run, result: CheckpointResult) -> None:
         """Execute the actions on a result, and note in it how they ended."""
@@ -365,7 +378,7 @@ class Checkpoint:
                 value.copy() if isinstance(value, (list, dict)) else value
                 for value in settings
             )
-            self._built = (frozen, self._build())
+            self._built = (frozen, validation_of(self, self._reading()))
             if self._refers():  # the environment may say something else next time
                 validation, self._built = self._built[1], None
                 return validation
@@ -396,26 +409,3 @@ class Checkpoint:
         if config.sample_size is not None:
             read["sample_size"] = config.sample_size
         return read
-
-    def _build(self) -> Validation:
-        config = self.config
-        if self._refers():
-            specs, by_name, schema, _ = resolved(self._texts(), self.places)
-            config = dataclasses.replace(
-                config,
-                validators=specs,
-                validator_config=by_name,
-                schema=schema,
-            )
-        return Validation(
-            validators=validators_of(config),
-            name=config.name,
-            read=ReadOptions.of(self._reading()),
-            examples=Examples.of(config.sample_rows, config.id_columns, config.redact),
-            allow_empty=config.allow_empty,
-            min_severity=None
-            if config.min_severity is None
-            else Severity.parse(config.min_severity),
-            baselines=self.baselines,
-            clock=self.clock,
-        )

@@ -113,6 +113,7 @@ class CheckpointConfig:
         fail_on_high: a high one does, too.
         timeout_seconds: a run that takes longer ends as ``error``; 0 for no limit.
         sample_size: check only so many rows, spread evenly over the data.
+        incremental: of a source of files, read only those that are new or changed.
         read_options: how the source is read: ``delimiter``, ``null_values``, ...
         sample_rows: example rows for each failing check; 0 for none.
         id_columns: columns that are shown with each example row.
@@ -145,6 +146,7 @@ class CheckpointConfig:
     redact: str | Sequence[str] = ()
     allow_empty: bool = False
     priority: TaskPriority | str = TaskPriority.NORMAL
+    incremental: bool = False
     max_concurrent_runs: int = 0
     resources: dict[str, int] = field(default_factory=dict)
 
@@ -192,6 +194,7 @@ _TYPES: dict[str, tuple[type, str]] = {
     "id_columns": (Iterable, "the name of a column, or several"),
     "redact": (Iterable, "the name of a column, or several"),
     "allow_empty": (bool, "True or False"),
+    "incremental": (bool, "True or False"),
     "resources": (Mapping, "a mapping of names to numbers of runs"),
 }
 

@@ -61,6 +61,11 @@ def running(function: Any) -> Any:
             ),
             click.option("--allow-empty", is_flag=True, help="Accept no rows."),
             click.option(
+                "--full",
+                is_flag=True,
+                help="Read all files, also where the configuration says incremental.",
+            ),
+            click.option(
                 "--timeout",
                 metavar="S",
                 type=click.FloatRange(min=0),
@@ -188,6 +193,8 @@ def selection(
     _files.refuse_unwritable(given["output"])
     refuse_rows_file(checkpoints, given["failed_rows"])
     checkpoints = [with_options(checkpoint, given) for checkpoint in checkpoints]
+    for checkpoint in checkpoints:
+        checkpoint.full = given["full"]
     if problems := problems_of(checkpoints):
         stderr("\n".join(problems))
         return Exit.USAGE

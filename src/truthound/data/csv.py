@@ -9,6 +9,7 @@ not fit the later ones makes the column text.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from truthound._words import plural
 from truthound.data.damage import SecondLook
 from truthound.data.dates import Notation, notation_of
 from truthound.data.expr import POLARS
-from truthound.data.header import Header, read_header
+from truthound.data.header import check_same, read_header
 from truthound.data.options import ReadOptions
 from truthound.data.origin import HEAD, Origin
 from truthound.data.partitions import Partitions
@@ -71,9 +72,10 @@ class DelimitedFiles:
         self.name = name
         self.warnings: list[str] = []
         headers = [read_header(o, options, delimiter) for o in origins]
+        self._headers = headers
         self._header = headers[0]
         for origin, other in zip(origins, headers, strict=True):
-            _check_same(origin, self._header, other)
+            check_same(origin, self._header, other)
         self.names: list[str] = list(self._header.names)
         self.partitions: Partitions = Partitions(origins)
         self.partitions.check_apart(self.names, name)
@@ -89,6 +91,17 @@ class DelimitedFiles:
         """The columns as they are now known, those of the folders last."""
         dated = {name: notation.dtype for name, notation in self.notations.items()}
         return Schema.of({**self.types, **dated, **self.partitions.types})
+
+    def only(self, place: int) -> DelimitedFiles:
+        """Return one of the files by itself, to be read as it would be among them."""
+        one = copy.copy(self)
+        one.origins = [self.origins[place]]
+        one.name = self.origins[place].name
+        one.warnings = []
+        one.types, one.notations = dict(self.types), dict(self.notations)
+        headers = [self._headers[place]]
+        one._look = SecondLook(one.origins, headers, len(self.names))
+        return one
 
     @property
     def size(self) -> int:
@@ -363,23 +376,6 @@ def _whole_lines(head: bytes) -> bytes:
     while end and head.count(b'"', 0, end) % 2:
         end = head.rfind(b"\n", 0, end - 1) + 1
     return head[:end]
-
-
-def _check_same(origin: Origin, first: Header, other: Header) -> None:
-    if other.names == first.names:
-        if other.lines != first.lines:
-            raise MalformedDataError(
-                origin.name, "there are other empty lines before its header"
-            )
-        return
-    missing = [name for name in first.names if name not in other.names]
-    more = [name for name in other.names if name not in first.names]
-    parts = [f"without {', '.join(missing)}"] if missing else []
-    parts += [f"with {', '.join(more)}"] if more else []
-    said = " and ".join(parts) or "in another order"
-    raise MalformedDataError(
-        origin.name, f"its columns differ from those of the first file: {said}"
-    )
 
 
 def _named_by(cause: Exception, names: Sequence[str], typed: Types) -> list[Misfit]:

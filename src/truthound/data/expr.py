@@ -16,6 +16,8 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from truthound.data.merging import TOTAL, Merge
+from truthound.data.row_wise import proof
 from truthound.errors import CheckError, TruthoundError
 
 # A Polars or Narwhals namespace, and an expression of it. Both libraries are typed,
@@ -64,6 +66,7 @@ class Metric:
             text file need not be parsed for it.
         small: makes an expression with less to set up, for a frame of few rows.
         known: reads the value off a Polars frame that has it ready.
+        merge: how it follows from numbers over parts of the rows; None if it does not.
     """
 
     key: tuple[Hashable, ...]
@@ -73,6 +76,7 @@ class Metric:
     parsed: bool = field(default=True, compare=False)
     small: Build | None = field(default=None, compare=False)
     known: Callable[[pl.DataFrame], Any] | None = field(default=None, compare=False)
+    merge: Merge | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,9 @@ class Predicate:
     portable: bool = True
     prefix: bool = False  # holds for a row of the first rows as it does in the whole
     key: Hashable = None  # equal conditions have equal keys
+    alone: bool = False  # it looks at nothing but the row itself, today and tomorrow
+    # How many rows satisfy it, where that can be told for each part of the rows.
+    count: Metric | None = field(default=None, compare=False)
 
 
 class Showing:
@@ -128,6 +135,7 @@ ROWS = Metric(
     frozenset(),
     parsed=False,
     known=lambda frame: frame.height,
+    merge=TOTAL,
 )
 
 
@@ -150,7 +158,12 @@ class Batch:
     )
 
     def __init__(self, metrics: Iterable[Metric], by: Sequence[str] = ()) -> None:
-        self.metrics: tuple[Metric, ...] = tuple(dict.fromkeys(metrics))
+        chosen: dict[Metric, Metric] = {}
+        for metric in metrics:
+            # Who can take no merged value decides for all who ask for the number.
+            if metric not in chosen or metric.merge is None:
+                chosen[metric] = metric
+        self.metrics: tuple[Metric, ...] = tuple(chosen.values())
         self.by: tuple[str, ...] = tuple(by)
         self.positions: dict[Metric, int] = {
             metric: n for n, metric in enumerate(self.metrics)
@@ -237,11 +250,12 @@ def sql_predicate(text: str) -> Predicate:
 class _Written:
     """An expression as a key: its text alone leaves out what is long or a function."""
 
-    __slots__ = ("expression", "text")
+    __slots__ = ("digest", "expression", "text")
 
     def __init__(self, expression: pl.Expr) -> None:
         self.expression = expression
         self.text = str(expression)
+        self.digest = proof(expression)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Written):
@@ -264,8 +278,13 @@ def native_predicate(expression: Expression) -> Predicate:
     module = type(expression).__module__.partition(".")[0]
     if module == "polars":
         names = frozenset(expression.meta.root_names())
+        key = _Written(expression)
         return Predicate(
-            lambda ns: expression, names, portable=False, key=_Written(expression)
+            lambda ns: expression,
+            names,
+            portable=False,
+            key=key,
+            alone=key.digest is not None,
         )
     raise CheckError(
         f"expected an SQL condition in a string or a Polars expression, "

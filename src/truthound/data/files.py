@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -61,6 +61,21 @@ def open_path(path: str | bytes, options: ReadOptions) -> Table:
         ConfigurationError: an option makes no sense for it.
         DataError: it cannot be read.
     """
+    text = local_path(path)
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        return _open_address(text, scheme.lower(), options)
+    base, files = listed(text, options)
+    origins, kind = one_kind(_unpacked(base, files, options), text)
+    return open_files(origins, kind, text, options)
+
+
+def local_path(path: str | bytes) -> str:
+    """Return a path as text, also one that is written as a ``file://`` address.
+
+    Raises:
+        DataNotFoundError: it can be none.
+    """
     text = os.fsdecode(path)
     if not text.strip():
         raise DataNotFoundError("the path of the data is empty")
@@ -68,16 +83,25 @@ def open_path(path: str | bytes, options: ReadOptions) -> Table:
         raise DataNotFoundError(f"there is no file {text!r}")
     scheme, separator, rest = text.partition("://")
     if separator and scheme.lower() == "file":
-        text = "/" + rest.lstrip("/")
-    elif separator:
-        return _open_address(text, scheme.lower(), options)
-    origins = list(_files(text, options))
+        return "/" + rest.lstrip("/")
+    return text
+
+
+def one_kind(
+    files: Iterable[tuple[Origin, str]], name: str
+) -> tuple[list[Origin], str]:
+    """Return the files, and the format of all of them.
+
+    Raises:
+        MalformedDataError: there are several formats.
+    """
+    origins = list(files)
     kinds = {kind for _, kind in origins}
     if len(kinds) > 1:
         raise MalformedDataError(
-            text, f"there are files of several formats: {', '.join(sorted(kinds))}"
+            name, f"there are files of several formats: {', '.join(sorted(kinds))}"
         )
-    return open_files([origin for origin, _ in origins], kinds.pop(), text, options)
+    return [origin for origin, _ in origins], kinds.pop()
 
 
 def _open_address(address: str, scheme: str, options: ReadOptions) -> Table:
@@ -111,7 +135,13 @@ def _open_address(address: str, scheme: str, options: ReadOptions) -> Table:
     return open_files([origin], kind, name, options)
 
 
-def _files(text: str, options: ReadOptions) -> Iterator[tuple[Origin, str]]:
+def listed(text: str, options: ReadOptions) -> tuple[Path, list[Path]]:
+    """Return the folder that a path leads to, and the files in the order of their rows.
+
+    Raises:
+        DataNotFoundError: there are none.
+        DataError: a folder cannot be read.
+    """
     path = Path(text).expanduser()
     try:
         is_folder, exists = path.is_dir(), path.exists()
@@ -120,22 +150,23 @@ def _files(text: str, options: ReadOptions) -> Iterator[tuple[Origin, str]]:
             f"there is no file {text} ({error.strerror})"
         ) from error
     if is_folder:
-        found = _in_folder(path, options)
-        base = path
-    elif exists or not glob.has_magic(text):
+        return path, _in_folder(path, options)
+    if exists or not glob.has_magic(text):
         if not exists and not path.is_symlink():
             raise DataNotFoundError(f"there is no file {text}{_nearest(path)}")
-        found, base = [path], path.parent
-    else:
-        # Without a pattern's own meaning of dots and links, but in a stable order.
-        names = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
-        found = [Path(name) for name in names if Path(name).is_file()]
-        base = _before_pattern(path)
-        if not found:
-            raise DataNotFoundError(f"there is no file like {text}")
-    for file in found:
-        folders = file.parent.relative_to(base).parts
-        yield from _unpacked(local(file, parts_of(folders)), options)
+        return path.parent, [path]
+    # Without a pattern's own meaning of dots and links, but in a stable order.
+    names = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+    found = [Path(name) for name in names if Path(name).is_file()]
+    if not found:
+        raise DataNotFoundError(f"there is no file like {text}")
+    return _before_pattern(path), found
+
+
+def is_read_whole(files: Iterable[Path], options: ReadOptions) -> bool:
+    """Tell whether to open the files is to read them, as that of archives is."""
+    packed = any(_suffix(file.name)[1] == ".zip" for file in files)
+    return packed or options.encoding is not None
 
 
 def _in_folder(folder: Path, options: ReadOptions) -> list[Path]:
@@ -167,23 +198,38 @@ def _fail(error: OSError) -> None:
     raise error
 
 
-def _unpacked(origin: Origin, options: ReadOptions) -> Iterator[tuple[Origin, str]]:
-    """Yield a file and its format, the member of a zip archive in its place."""
-    assert origin.path is not None  # a local file
-    packing = _suffix(origin.path.name)[1]
-    if packing == ".zip":
-        member, content = _member(origin)
-        kind = options.format or _format(member, origin.name)
-        yield _decoded(replace(origin, reads=content), kind, options), kind
-        return
-    kind = options.format or _format(origin.path.name, origin.name)
+def _unpacked(
+    base: Path, files: Iterable[Path], options: ReadOptions
+) -> Iterator[tuple[Origin, str]]:
+    """Yield each file and its format, the member of a zip archive in its place."""
+    for file in files:
+        if _suffix(file.name)[1] == ".zip":
+            origin = local(file, parts_of(file.parent.relative_to(base).parts))
+            member, content = _member(origin)
+            kind = options.format or _format(member, origin.name)
+            yield _decoded(replace(origin, reads=content), kind, options), kind
+        else:
+            origin, kind = as_it_is(base, file, options)
+            yield _decoded(origin, kind, options), kind
+
+
+def as_it_is(base: Path, file: Path, options: ReadOptions) -> tuple[Origin, str]:
+    """Return a file that is no archive, and its format; nothing of it is read.
+
+    Raises:
+        UnsupportedDataError: it is of no format that is known.
+        DataError: it cannot be read.
+    """
+    origin = local(file, parts_of(file.parent.relative_to(base).parts))
+    packing = _suffix(file.name)[1]
+    kind = options.format or _format(file.name, origin.name)
     if packing and kind in {"parquet", "arrow"}:
         raise UnsupportedDataError(
             f"{origin.name}: a {kind} file is compressed inside; unpack it first"
         )
     if kind in {"parquet", "arrow", "ndjson"} and not packing:
         origin = origin.unmapped()
-    yield _decoded(origin, kind, options), kind
+    return origin, kind
 
 
 def _decoded(origin: Origin, kind: str, options: ReadOptions) -> Origin:

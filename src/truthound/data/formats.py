@@ -32,10 +32,15 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "arrow": ("format", "sample_size", "storage_options"),
 }
 _OPTIONS["tsv"] = _OPTIONS["csv"]
+DELIMITERS = {"csv": ",", "tsv": "\t"}  # between fields, unless another is given
 
 
 def open_files(
-    origins: Sequence[Origin], kind: str, name: str, options: ReadOptions
+    origins: Sequence[Origin],
+    kind: str,
+    name: str,
+    options: ReadOptions,
+    partitions: Partitions | None = None,
 ) -> Table:
     """Open files of one format as one table.
 
@@ -44,26 +49,41 @@ def open_files(
         kind: one of ``FORMATS``.
         name: how results call them.
         options: how they are read.
+        partitions: the columns of the folders, if these are all but some of the files;
+            not for delimited ones.
 
     Raises:
         ConfigurationError: an option does not apply.
         MalformedDataError: a file is damaged, or they do not fit together.
         DataError: a file cannot be read.
     """
+    if kind in DELIMITERS:
+        return DelimitedTable(delimited(origins, kind, name, options))
     options.refuse_but(f"{kind} files", *_OPTIONS[kind])
-    if kind in {"csv", "tsv"}:
-        delimiter = options.delimiter or ("\t" if kind == "tsv" else ",")
-        return DelimitedTable(DelimitedFiles(origins, options, name, delimiter))
+    if partitions is None:
+        partitions = Partitions(origins)
     if kind == "json":
-        return _open_json(origins, name, options)
-    return _open_scan(origins, kind, name, options)
+        return _open_json(origins, name, options, partitions)
+    return _open_scan(origins, kind, name, options, partitions)
+
+
+def delimited(
+    origins: Sequence[Origin], kind: str, name: str, options: ReadOptions
+) -> DelimitedFiles:
+    """Look at the beginnings of delimited files; for arguments see ``open_files``."""
+    options.refuse_but(f"{kind} files", *_OPTIONS[kind])
+    delimiter = options.delimiter or DELIMITERS[kind]
+    return DelimitedFiles(origins, options, name, delimiter)
 
 
 def _open_scan(
-    origins: Sequence[Origin], kind: str, name: str, options: ReadOptions
+    origins: Sequence[Origin],
+    kind: str,
+    name: str,
+    options: ReadOptions,
+    partitions: Partitions,
 ) -> Table:
     _check_same_columns(origins, kind, name, options)
-    partitions = Partitions(origins)
     frame = _scan(origins, kind, options)
     if partitions:
         with reading(name):
@@ -131,11 +151,12 @@ def _check_same_columns(
         )
 
 
-def _open_json(origins: Sequence[Origin], name: str, options: ReadOptions) -> Table:
+def _open_json(
+    origins: Sequence[Origin], name: str, options: ReadOptions, partitions: Partitions
+) -> Table:
     frames: list[pl.DataFrame] = []
-    partitions = Partitions(origins)
     first: pl.Schema | None = None
-    for place, origin in enumerate(origins):
+    for origin in origins:
         with reading(origin.name):
             content = _text(origin)
             if not content.lstrip().startswith(b"["):
@@ -159,7 +180,7 @@ def _open_json(origins: Sequence[Origin], name: str, options: ReadOptions) -> Ta
             )
         if partitions:
             partitions.check_apart(frame.columns, name)
-            frame = frame.with_columns(partitions.file(place))
+            frame = frame.with_columns(partitions.file(origin))
         frames.append(frame)
     whole = pl.concat(frames)
     if partitions:

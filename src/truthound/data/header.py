@@ -157,3 +157,25 @@ def _check_delimiter(name: str, column: str, delimiter: str) -> None:
                 f"separated by {other!r}, give delimiter={other!r}, else "
                 f"delimiter={delimiter!r}",
             )
+
+
+def check_same(origin: Origin, first: Header, other: Header) -> None:
+    """Make sure that a file has the columns of the first one.
+
+    Raises:
+        MalformedDataError: it has others, or in another order.
+    """
+    if other.names == first.names:
+        if other.lines != first.lines:
+            raise MalformedDataError(
+                origin.name, "there are other empty lines before its header"
+            )
+        return
+    missing = [name for name in first.names if name not in other.names]
+    more = [name for name in other.names if name not in first.names]
+    parts = [f"without {', '.join(missing)}"] if missing else []
+    parts += [f"with {', '.join(more)}"] if more else []
+    said = " and ".join(parts) or "in another order"
+    raise MalformedDataError(
+        origin.name, f"its columns differ from those of the first file: {said}"
+    )

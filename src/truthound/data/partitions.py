@@ -37,7 +37,7 @@ class Partitions:
     def __init__(self, origins: Sequence[Origin]) -> None:
         self.column: str = "\0file"
         # A scan tells a file's path for the address that it was given.
-        self._files = [os.path.abspath(o.path or "") for o in origins]  # noqa: PTH100
+        self._files = [_address(origin) for origin in origins]
         self._columns: dict[str, pl.Series] = {}
         keys = [key for key, _ in origins[0].parts]
         for origin in origins:
@@ -71,9 +71,9 @@ class Partitions:
         while self.column in names:
             self.column = f"{self.column}\0"
 
-    def file(self, place: int) -> pl.Expr:
+    def file(self, origin: Origin) -> pl.Expr:
         """Return the column that a scan of one of the files would have."""
-        return pl.lit(self._files[place], dtype=pl.String).alias(self.column)
+        return pl.lit(_address(origin), dtype=pl.String).alias(self.column)
 
     def values(self, wanted: Iterable[str] | None = None) -> list[pl.Expr]:
         """Return the expressions of the columns, made from each row's file."""
@@ -85,6 +85,10 @@ class Partitions:
             for key, values in self._columns.items()
             if key in names
         ]
+
+
+def _address(origin: Origin) -> str:
+    return os.path.abspath(origin.path or "")  # noqa: PTH100 - resolve() follows links
 
 
 def parts_of(folders: Iterable[str]) -> tuple[tuple[str, str], ...]:

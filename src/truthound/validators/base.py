@@ -18,9 +18,11 @@ from typing import Any, ClassVar, Self
 from truthound._words import rows_fail
 from truthound.data import Column, Metric, Predicate, count
 from truthound.data.expr import native_predicate, sql_predicate
+from truthound.data.merging import TOTAL
 from truthound.errors import CheckError, ConfigurationError, UnknownOptionError
 from truthound.validators.check import Check, Finding, Judge, Question
-from truthound.validators.metrics import ROWS, nulls_of, rows_of
+from truthound.validators.lasting import is_lasting
+from truthound.validators.metrics import ROWS, counted, nulls_of, rows_of
 from truthound.validators.result import Severity
 from truthound.validators.scope import Scope
 
@@ -236,6 +238,8 @@ class RowValidator(Validator):
         columns: tuple[str, ...],
         holds: Callable[[Any], Any],
         reads: frozenset[str] | None = None,
+        *,
+        lasting: bool = True,
     ) -> Check:
         """Make the check of a condition that each row must satisfy.
 
@@ -245,8 +249,12 @@ class RowValidator(Validator):
                 missing is left out, unless ``nulls_fail``.
             holds: makes the boolean expression from a namespace.
             reads: the columns that the expression reads, if they are more.
+            lasting: a row that is right is so tomorrow, too: False where the
+                condition depends on the present moment or on other data.
         """
         where = self.filter(scope)
+        lasting = lasting and self.row_by_row and is_lasting(self)
+        lasting = lasting and (where is None or where.alone)
         as_it_is = self.nulls_fail or self.null_for_null
         right = holds if as_it_is else partial(_or_missing, holds, columns)
         failing = self.failing(right, reads or frozenset(columns), where)
@@ -255,7 +263,9 @@ class RowValidator(Validator):
             lambda ns: count(ns, failing.build(ns)),
             failing.reads,
             failing.portable,
+            merge=TOTAL if lasting else None,
         )
+        failing = counted(failing, failures)
         if self.nulls_fail or not columns:
             return Check(
                 validator=self,

@@ -66,14 +66,20 @@ class DateRangeValidator(RowValidator):
     def checks(self, scope: Scope) -> Iterator[Check]:
         now = scope.clock.now()
         low, high = _fixed("min", self.min, now), _fixed("max", self.max, now)
-        if _is_relative(self.min) or _is_relative(self.max):
+        relative = _is_relative(self.min) or _is_relative(self.max)
+        if relative:
             scope.reusable = False  # the moments are those of this run
         fixed = replace(self, min=low, max=high)
         for column in self.selected(scope):
             bounds = fixed.bounds(column)  # before the select, so that it can fail
             if crossed(*bounds):
                 raise CheckError(f"min ({self.min}) is after max ({self.max})")
-            check = fixed.row_check(scope, (column.name,), partial(fixed.holds, column))
+            check = fixed.row_check(
+                scope,
+                (column.name,),
+                partial(fixed.holds, column),
+                lasting=not relative,
+            )
             if column.kind == "string":
                 check = _only_polars(check)
             yield replace(check, validator=self)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from truthound.data import Column, Metric, Predicate
+from truthound.data.sketches import distinct_merge, theta
 from truthound.errors import ConfigurationError
 from truthound.validators._options import check_counts, refuse
 from truthound.validators.base import Check, Finding, Scope, Validator
 from truthound.validators.bounds import interval
-from truthound.validators.metrics import nulls_of, rows_of
+from truthound.validators.metrics import nulls_of, rows_of, statistic
 from truthound.validators.repeats import distinct
 
 
@@ -74,6 +76,20 @@ class DistinctCountValidator(Validator):
             yield Check(
                 validator=self,
                 columns=key,
-                metrics=(rows_of(where), nulls_of(key, where), distinct(key, where)),
+                metrics=(
+                    rows_of(where),
+                    nulls_of(key, where),
+                    _distinct(column, where),
+                ),
                 judge=judge,
             )
+
+
+def _distinct(column: Column, where: Predicate | None) -> Metric:
+    exact = distinct((column.name,), where)
+    if column.kind in {"nested", "other"} or not (where is None or where.alone):
+        return exact
+    sketch = statistic(
+        "theta", column.name, lambda values, _: theta(values), where, portable=False
+    )
+    return replace(exact, merge=distinct_merge(sketch))

@@ -12,6 +12,7 @@ from truthound._words import plural
 from truthound.data import Batch, Metric, Predicate, Showing, Table
 from truthound.errors import CheckError, TruthoundError
 from truthound.validators.base import Check, Finding, Judge, Question, Validator
+from truthound.validators.estimates import judged
 from truthound.validators.examples import REDACTED, Examples
 from truthound.validators.metrics import ROWS
 from truthound.validators.result import CheckResult, GroupResult, Severity
@@ -158,7 +159,7 @@ class Execution:
         again = []
         # At first every group is judged, later the one that asked back.
         for group in [ask.group] if ask.group else groups:
-            verdict = _verdict(ask.judge, pick(groups[group]))
+            verdict = _verdict(ask, pick(groups[group]))
             if isinstance(verdict, Question):
                 again.append(
                     Ask(ask.number, verdict.metrics, verdict.judge, ask.by, group)
@@ -228,9 +229,10 @@ class Execution:
         return Outcome(self.row_count, results, learned)
 
 
-def _verdict(judge: Judge, values: Values) -> Finding | Question:
+def _verdict(ask: Ask, values: Values) -> Finding | Question:
     try:
-        return judge(*values)
+        found: Finding | Question = judged(ask.judge, ask.metrics, values)
+        return found
     except TruthoundError:
         raise
     except Exception as error:

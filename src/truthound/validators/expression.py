@@ -18,9 +18,11 @@ from truthound.data import (
     sql_predicate,
     whole,
 )
+from truthound.data.merging import TOTAL
 from truthound.errors import CheckError, ConfigurationError
 from truthound.validators._options import refuse
 from truthound.validators.base import Check, RowValidator, Scope
+from truthound.validators.metrics import counted as with_count
 from truthound.validators.metrics import rows_of
 
 
@@ -85,23 +87,33 @@ class ExpressionValidator(RowValidator):
             return count(ns, missing if where is None else missing & where.build(ns))
 
         key = (self.rule, condition.key, where and where.key)
+        alone = condition.alone and (where is None or where.alone)
+        merge = TOTAL if alone else None
+        failures = Metric(
+            ("fails", *key),
+            lambda ns: count(ns, counted.build(ns)),
+            counted.reads,
+            portable=False,
+            merge=merge,
+        )
         yield Check(
             validator=self,
             columns=(),
             metrics=(
                 rows_of(where),
-                Metric(("unknown", *key), unknown, counted.reads, portable=False),
                 Metric(
-                    ("fails", *key),
-                    lambda ns: count(ns, counted.build(ns)),
+                    ("unknown", *key),
+                    unknown,
                     counted.reads,
                     portable=False,
+                    merge=merge,
                 ),
+                failures,
             ),
             judge=lambda rows, unjudged, failed: self.verdict(
                 (rows or 0) - (unjudged or 0), failed or 0
             ),
-            failing=shown,
+            failing=with_count(shown, failures),
         )
 
     def _failing(

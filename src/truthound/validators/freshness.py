@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from truthound.data import Column
+from truthound.data.merging import MOST
 from truthound.errors import ConfigurationError
 from truthound.validators._options import refuse
 from truthound.validators.base import Check, Finding, Scope, Validator
@@ -62,7 +63,9 @@ class FreshnessValidator(Validator):
                 metrics=(
                     rows_of(where),
                     nulls_of(column.name, where),
-                    statistic("max", column.name, lambda v, ns: v.max(), where),
+                    statistic(
+                        "max", column.name, lambda v, ns: v.max(), where, merge=MOST
+                    ),
                 ),
                 judge=partial(self._judge, scope, column),
             )

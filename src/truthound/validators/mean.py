@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
+from truthound.data import Column, Predicate
+from truthound.data.merging import Merge, mean
 from truthound.validators.statistic import StatisticValidator
 
 
@@ -26,3 +30,15 @@ class MeanValidator(StatisticValidator):
 
     def number(self, values: Any, ns: Any) -> Any:
         return values.mean()
+
+    def merging(self, column: Column, where: Predicate | None) -> Merge:
+        sums = self.part("float sum", column, where, _sum)
+        return Merge(mean, (sums, self.part("count", column, where, _count)))
+
+
+def _sum(values: Any) -> Any:
+    return values.cast(pl.Float64).sum()
+
+
+def _count(values: Any) -> Any:
+    return values.count()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from truthound.data import Column, Metric, Predicate, count
 from truthound.data.expr import ROWS
+from truthound.data.merging import LEAST, MOST, TOTAL, Merge
 
 __all__ = [
     "ROWS",
+    "counted",
     "extremes",
     "learned_key",
     "nans_of",
@@ -29,6 +32,7 @@ def rows_of(where: Predicate | None = None) -> Metric:
         lambda ns: count(ns, where.build(ns)),
         where.reads,
         where.portable,
+        merge=TOTAL if where.alone else None,
     )
 
 
@@ -43,6 +47,7 @@ def nulls_of(columns: str | Sequence[str], where: Predicate | None = None) -> Me
             frozenset(names),
             parsed=False,
             known=lambda frame: frame.get_column(name).null_count(),
+            merge=TOTAL,
         )
 
     def missing(ns: Any) -> Any:
@@ -55,13 +60,18 @@ def nulls_of(columns: str | Sequence[str], where: Predicate | None = None) -> Me
         frozenset(names) | (where.reads if where else frozenset()),
         where is None or where.portable,
         parsed=where is not None,
+        merge=TOTAL if where is None or where.alone else None,
     )
 
 
 def nans_of(column: str, where: Predicate | None = None) -> Metric:
     """Values of a float column that are not a number."""
     return statistic(
-        "nans", column, lambda values, ns: count(ns, values.is_nan()), where
+        "nans",
+        column,
+        lambda values, ns: count(ns, values.is_nan()),
+        where,
+        merge=TOTAL,
     )
 
 
@@ -75,9 +85,10 @@ def extremes(column: Column, where: Predicate | None = None) -> tuple[Metric, Me
             return values
         return ns.when(~values.is_nan()).then(values)
 
+    name = column.name
     return (
-        statistic("min", column.name, lambda v, ns: numbers(v, ns).min(), where),
-        statistic("max", column.name, lambda v, ns: numbers(v, ns).max(), where),
+        statistic("min", name, lambda v, ns: numbers(v, ns).min(), where, merge=LEAST),
+        statistic("max", name, lambda v, ns: numbers(v, ns).max(), where, merge=MOST),
     )
 
 
@@ -88,6 +99,7 @@ def statistic(
     where: Predicate | None = None,
     *,
     portable: bool = True,
+    merge: Merge | None = None,
 ) -> Metric:
     """One number over the values of a column.
 
@@ -98,6 +110,7 @@ def statistic(
         build: makes the expression from the values and the namespace.
         where: only the values of the rows that satisfy it.
         portable: False if only Polars can compute it.
+        merge: how it follows from numbers over parts of the rows.
     """
 
     def expression(ns: Any) -> Any:
@@ -111,7 +124,13 @@ def statistic(
         expression,
         frozenset((column,)) | (where.reads if where else frozenset()),
         portable and (where is None or where.portable),
+        merge=merge if where is None or where.alone else None,
     )
+
+
+def counted(failing: Predicate, count: Metric) -> Predicate:
+    """Return a condition that knows how many rows satisfy it, if parts can tell."""
+    return failing if count.merge is None else replace(failing, count=count)
 
 
 def learned_key(rule: str, column: Column, where: Predicate | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from truthound.data import Column
 from truthound.validators.base import Check, RowValidator, Scope
-from truthound.validators.metrics import nulls_of, rows_of
+from truthound.validators.metrics import counted, nulls_of, rows_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,12 +41,14 @@ class NullValidator(RowValidator):
         where = self.filter(scope)
         for column in self.selected(scope):
             reads = frozenset((column.name,))
+            # The count of nulls is in a file's own statistics, the predicate would have
+            # to be computed.
+            missing = nulls_of(column.name, where)
+            failing = self.failing(partial(self.holds, column), reads, where)
             yield Check(
                 validator=self,
                 columns=(column.name,),
-                # The count of nulls is in a file's own statistics, the predicate
-                # would have to be computed.
-                metrics=(rows_of(where), nulls_of(column.name, where)),
+                metrics=(rows_of(where), missing),
                 judge=lambda rows, nulls: self.verdict(rows, nulls or 0),
-                failing=self.failing(partial(self.holds, column), reads, where),
+                failing=counted(failing, missing),
             )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from truthound.data import Column, Metric, Predicate
+from truthound.data.merging import Merge
+from truthound.data.sketches import kll, quantile_merge
 from truthound.errors import ConfigurationError
 from truthound.validators.base import Finding, Question
 from truthound.validators.metrics import statistic
@@ -27,6 +29,9 @@ class QuantileBase(StatisticValidator):
 
     def number(self, values: Any, ns: Any) -> Any:
         return values.quantile(self.share, interpolation="linear")
+
+    def merging(self, column: Column, where: Predicate | None) -> Merge:
+        return quantile_merge(self.part("kll", column, where, kll), self.share)
 
     def undefined(
         self, checked: int, column: Column, where: Predicate | None, low: Any, high: Any

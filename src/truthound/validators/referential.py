@@ -98,7 +98,9 @@ class ReferentialValidator(RowValidator):
 
     def _lookup(self, scope: Scope, names: tuple[str, ...], known: Keys) -> Check:
         where = self.filter(scope)
-        check = self.row_check(scope, names, lambda ns: known.contain(names))
+        check = self.row_check(
+            scope, names, lambda ns: known.contain(names), lasting=False
+        )
         assert check.failing is not None  # as of every check of rows
         failing, judge = check.failing, check.judge
         orphans = Metric(

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeGuard
 
 from truthound._words import plural
 from truthound.data import Column, Metric, Predicate
+from truthound.data.merging import Merge
 from truthound.errors import CheckError, ConfigurationError
 from truthound.validators._options import refuse
 from truthound.validators.base import Check, Finding, Question, Scope, Validator
@@ -104,6 +105,23 @@ class StatisticValidator(Validator):
             column.name,
             lambda values, ns: self.number(self.prepared(values, column, ns), ns),
             where,
+            merge=self.merging(column, where),
+        )
+
+    def merging(self, column: Column, where: Predicate | None) -> Merge | None:
+        """Return how the number follows from numbers over parts of the rows."""
+        return None
+
+    def part(
+        self, kind: Any, column: Column, where: Predicate | None, build: Any
+    ) -> Metric:
+        """Return a number over a part of the rows, made of the values as they count."""
+        return statistic(
+            kind,
+            column.name,
+            lambda values, ns: build(self.prepared(values, column, ns)),
+            where,
+            portable=False,
         )
 
     def checks(self, scope: Scope) -> Iterator[Check]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from truthound.data import Column, Predicate
+from truthound.data.merging import Merge, deviation
 from truthound.validators.statistic import StatisticValidator
 
 
@@ -27,3 +29,11 @@ class StdValidator(StatisticValidator):
 
     def number(self, values: Any, ns: Any) -> Any:
         return values.std()
+
+    def merging(self, column: Column, where: Predicate | None) -> Merge:
+        moments = (
+            self.part("count", column, where, lambda values: values.count()),
+            self.part("float mean", column, where, lambda values: values.mean()),
+            self.part("variance", column, where, lambda values: values.var(ddof=0)),
+        )
+        return Merge(deviation, moments)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from truthound.data import Column
+from truthound.data import Column, Predicate
+from truthound.data.merging import TOTAL, Merge
 from truthound.validators.statistic import StatisticValidator
 
 # Of these, a sum may not fit into 64 bits.
@@ -39,3 +40,6 @@ class SumValidator(StatisticValidator):
 
     def number(self, values: Any, ns: Any) -> Any:
         return values.sum()
+
+    def merging(self, column: Column, where: Predicate | None) -> Merge:
+        return TOTAL

@@ -19,10 +19,13 @@ from truthound.data import (
     Table,
     open_source,
 )
-from truthound.errors import StoreError
+from truthound.data.growing import ReadAllError
+from truthound.data.parts import KeptParts
+from truthound.errors import ConfigurationError, StoreError
 from truthound.store import Baseline, Baselines
 from truthound.validators.base import Scope, Validator
 from truthound.validators.examples import Examples
+from truthound.validators.keeping import Keeping
 from truthound.validators.plan import Outcome, Plan
 from truthound.validators.registry import build_all
 from truthound.validators.result import CheckResult, Severity, ValidationRun
@@ -44,7 +47,12 @@ class Validation:
         allow_empty: accept a table without rows.
         min_severity: failures below it are not issues.
         baselines: where they are kept; None for the usual place.
+        incremental: read only the new and the changed files of a source of files, and
+            take the rest from what was kept of earlier runs.
         clock: tells the time.
+
+    Raises:
+        ConfigurationError: ``incremental`` of a sample.
     """
 
     validators: Sequence[Validator]
@@ -54,10 +62,16 @@ class Validation:
     allow_empty: bool = False
     min_severity: Severity | None = None
     baselines: Baselines | None = None
+    incremental: bool = False
     clock: Clock = SYSTEM_CLOCK
     _plan: Plan | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.incremental and self.read.sample_size is not None:
+            raise ConfigurationError(
+                "incremental does not go together with sample_size: rows are chosen "
+                "from all files"
+            )
         self.calls_python: bool = any(v.calls_python for v in self.validators)
 
     def runs_in_place(self, source: object) -> bool:
@@ -73,19 +87,32 @@ class Validation:
         source: object,
         run_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        *,
+        parts: KeptParts | None = None,
+        full: bool = False,
     ) -> ValidationRun:
         """Validate a source. Blocks; called in a worker thread.
+
+        Args:
+            source: the data.
+            run_id: of the run; one is made up if there is none.
+            metadata: copied into the result.
+            parts: where an incremental validation keeps what it finds of each file.
+            full: read all files, also those of which something is kept.
 
         Raises:
             DataError: it cannot be read.
             StoreError: a baseline that a check needs cannot be read.
         """
         began, now = self.clock.monotonic(), self.clock.now()
-        table = open_source(source, self.read)
+        keeping = Keeping(parts, self.name or "check", full, self.clock)
+        opened = keeping.open if self.incremental else open_source
+        table = opened(source, self.read)
         memory = _Memory(self, table)
-        outcome = self._outcome(table, memory)
+        outcome = self._outcome(table, memory, keeping)
         unmet = self.examples.unmet(table.schema)
-        warnings = [*table.warnings, *unmet, *memory.keep(outcome.learned)]
+        kept = keeping.kept(table)
+        warnings = [*table.warnings, *kept, *unmet, *memory.keep(outcome.learned)]
         return ValidationRun(
             run_id=run_id or f"{now:%Y%m%d_%H%M%S}_{secrets.token_hex(4)}",
             run_time=now,
@@ -95,20 +122,21 @@ class Validation:
             checks=self._with_emptiness(outcome),
             min_severity=self.min_severity,
             warnings=warnings,
-            metadata=metadata or {},
+            metadata={**(metadata or {}), **keeping.metadata(table)},
             learned=outcome.learned,
             duration_ms=(self.clock.monotonic() - began) * 1000,
         )
 
-    def _outcome(self, table: Table, memory: _Memory) -> Outcome:
+    def _outcome(self, table: Table, memory: _Memory, keeping: Keeping) -> Outcome:
         while True:
             plan = self._plan
             if plan is None or plan.schema != table.schema:
                 plan = Plan(self.validators, self._scope(table, memory))
                 self._plan = plan if plan.reusable else None
+            keeping.planned(plan, table)
             try:
                 return plan.run(table, self.examples)
-            except RetypedError:
+            except (RetypedError, ReadAllError):
                 # A text file has other types than its first rows made believe. Each
                 # time a column loses a type, so this comes to an end.
                 continue
