@@ -20,11 +20,14 @@ from truthound.store.records import (
 )
 
 if TYPE_CHECKING:
+    from truthound.store._checking import Findings, check
+    from truthound.store._salvage import Repaired, repair
     from truthound.store.database import MemoryStore, Store, store_of
 
 __all__ = [
     "Baseline",
     "Baselines",
+    "Findings",
     "Journal",
     "MemoryJournal",
     "MemoryStore",
@@ -35,16 +38,23 @@ __all__ = [
     "Part",
     "Past",
     "Recovered",
+    "Repaired",
     "RunRecord",
     "RunState",
     "Settled",
     "Store",
+    "check",
     "has_store",
+    "repair",
     "store_of",
 ]
 
 # SQLAlchemy takes a quarter of a second; who keeps nothing does not wait for it.
 _LATER = {
+    "Findings": "_checking",
+    "Repaired": "_salvage",
+    "check": "_checking",
+    "repair": "_salvage",
     "MemoryStore": "database",
     "Store": "database",
     "store_of": "database",

@@ -78,6 +78,17 @@ class Asking(Database):
         with self.reading() as connection:
             return _reading.run_of(connection, which)
 
+    def checkpoints(self) -> list[str]:
+        """Return the names of all checkpoints that have runs, sorted. Blocks.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from truthound.store import _reading
+
+        with self.reading() as connection:
+            return _reading.names_of(connection)
+
     def document(self, run_id: str) -> dict[str, Any]:
         """Return the result of a run as plain values. Blocks.
 
