@@ -108,11 +108,21 @@ def _first_record(
         for record in reader:
             lines = reader.line_num
             if record:
-                return record, above, lines, text.count("\n") >= lines
+                return record, above, lines, _holds_lines(text, lines)
             above = lines
     except csv.Error as error:
         raise MalformedDataError(name, f"the header is damaged ({error})") from error
     return [], above, above, False
+
+
+def _holds_lines(text: str, number: int) -> bool:
+    """Tell whether so many lines end; it looks no further than it must."""
+    place = -1
+    for _ in range(number):
+        place = text.find("\n", place + 1)
+        if place < 0:
+            return False
+    return True
 
 
 def _names(name: str, first: list[str], options: ReadOptions) -> tuple[str, ...]:

@@ -117,13 +117,19 @@ def _quantile(parts: Sequence[bytes], share: float) -> float | None:
         rank = min(max((index + 0.5) / size, 0.0), 1.0)
         return float(merged.get_quantile(rank, inclusive=True))
 
-    below, above = at(math.floor(place)), at(math.ceil(place))
-    middle = below + (above - below) * (place - math.floor(place))
-    if not merged.is_estimation_mode() and math.isfinite(middle):
-        return middle
+    if not merged.is_estimation_mode():
+        return _between(at(math.floor(place)), at(math.ceil(place)), place % 1)
     reach = merged.normalized_rank_error(False) * size
     low, high = at(math.floor(place) - reach), at(math.ceil(place) + reach)
     return Estimate(at(round(place)), low, high, QUANTILE_ERROR)
+
+
+def _between(below: float, above: float, share: float) -> float:
+    """Interpolate; between infinities as the rule does, by their sum."""
+    if not share:
+        return below
+    middle = below + (above - below) * share
+    return below + above if math.isnan(middle) else middle
 
 
 def _distinct(parts: Sequence[bytes]) -> int | Estimate:
