@@ -90,6 +90,17 @@ class Store(Database):
             row = {**_this(run_id, attempt, owner), "new_began_at": stamp(at)}
             self._writer.begin(run_id, row)
 
+    async def begun(self, run_id: str, attempt: int, owner: str, at: datetime) -> None:
+        """Write down that a run begins, and wait for that.
+
+        Raises:
+            StoreError: see :meth:`accept`.
+        """
+        row = {**_this(run_id, attempt, owner), "new_began_at": stamp(at)}
+        writer = self._writer or await self._opening()
+        loop = asyncio.get_running_loop()
+        await writer.write(lambda: {"begun": [row]}, [run_id], loop)
+
     async def found(
         self,
         run_id: str,
@@ -183,8 +194,10 @@ class Store(Database):
             StoreError: see :meth:`register`.
         """
         if self._own is None:
-            self._own = new_owner()
-            await self.register(self._own)
+            # Two who ask at once may get two; neither has one that others do not know.
+            own = new_owner()
+            await self.register(own)
+            self._own = own
         return self._own
 
     async def forget(self, owner: str) -> None:

@@ -29,13 +29,28 @@ class Once:
         self._make: Callable[[], Awaitable[None]] | None = make
         self._task: asyncio.Future[None] | None = None
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether somebody does it, or has done it."""
+        return self._make is None
+
+    def begin(self) -> None:
+        """Do it now, whoever waits for it."""
+        make, self._make = self._make, None
+        if make is not None:
+            self._task = asyncio.ensure_future(make())
+
+    def follow(self, task: asyncio.Future[None]) -> None:
+        """Let something else do it, together with the same for others."""
+        self._make, self._task = None, task
+
     async def done(self) -> None:
         """Do it, or wait until it is done."""
-        make, self._make = self._make, None
-        if make is not None and self._is_alone:
+        if self._make is not None and self._is_alone:
+            make, self._make = self._make, None
             await make()
-        elif make is not None:
-            self._task = asyncio.ensure_future(make())
+            return
+        self.begin()
         if self._task is not None:
             await asyncio.shield(self._task)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
@@ -38,7 +39,7 @@ class Ledger:
             ``rerun`` for those of the checkpoints that are known.
         known: returns the checkpoints that are known, by name.
         report: told what goes wrong.
-        on_recovered: given what was taken over.
+        on_recovered: given what was taken over, and the checkpoints by name.
         attempt_of: returns how often a run was begun.
     """
 
@@ -50,7 +51,7 @@ class Ledger:
         policy: str,
         known: Known,
         report: Callable[[Exception], Awaitable[None]],
-        on_recovered: Callable[[Recovered], Awaitable[None]],
+        on_recovered: Callable[[Recovered, Mapping[str, Any]], Awaitable[None]],
         attempt_of: Callable[[str], int],
     ) -> None:
         self.store = store
@@ -64,6 +65,8 @@ class Ledger:
         self._sender = Sender(store, owner, clock, report)
         self._task: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
+        self._is_present = asyncio.Event()
+        self._is_present.set()
         self._said = ""  # the last thing that went wrong with the store
 
     def keeper(self, run_id: str) -> Keeper:
@@ -77,15 +80,36 @@ class Ledger:
         Raises:
             StoreError: it is damaged, or cannot be reached.
         """
-        await in_thread(self.store.retain, SOURCES)
         try:
-            await self.store.register(self._owner)
-            await self._recover()
-        except BaseException:
-            await undisturbed(self._leave())
-            raise
+            await in_thread(self.store.retain, SOURCES)
+            try:
+                await self.store.register(self._owner)
+                self._is_present.set()
+                await self._recover()
+            except BaseException:
+                await undisturbed(self._leave())
+                raise
+        finally:
+            self._is_present.set()  # whoever waits is not helped by waiting on
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._serve(), context=Context())
+
+    def expect(self) -> None:
+        """Let who asks for it wait until :meth:`open` has come that far."""
+        self._is_present.clear()
+
+    async def present(self) -> None:
+        """Wait until others know that this owner lives: else they take its runs."""
+        await self._is_present.wait()
+
+    async def begun(self, run_id: str) -> None:
+        """Write down that a run begins, and wait for that.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        now, attempt = self._clock.now(), self._attempt_of(run_id)
+        await self.store.begun(run_id, attempt, self._owner, now)
 
     async def close(self) -> None:
         """Stop delivering, and leave the store."""
@@ -116,37 +140,36 @@ class Ledger:
             attempts=ATTEMPTS,
         )
         if found.again or found.ended:
-            await self._on_recovered(found)
+            await self._on_recovered(found, known)
 
     async def _serve(self) -> None:
-        """Deliver what is due, and see now and then whether somebody has gone."""
-        beat = self.store.lease / 3
+        """Deliver what is due, and see with each beat whether somebody has gone.
+
+        However much there is to deliver: a look is never put off for that.
+        """
+        beat, clock = self.store.lease / 3, self._clock
+        look_at = clock.monotonic() + beat
         while True:
             self._nudge.clear()
             pause = beat
             try:
-                while await self._sender.round(self._known()):
-                    pass
+                if clock.monotonic() >= look_at:
+                    look_at = clock.monotonic() + beat
+                    await self._recover()
+                if await self._sender.round(self._known()):
+                    continue
                 due = await self.store.next_due(list(self._known()))
                 if due is not None:
-                    left = (due - self._clock.now()).total_seconds()
-                    pause = min(beat, max(0.01, left))
+                    pause = max(0.01, (due - clock.now()).total_seconds())
                 self._said = ""
             except StoreError as error:
                 await self._tell(error)
-            if not await self._nudged(pause) and pause == beat:
-                try:
-                    await self._recover()
-                except StoreError as error:
-                    await self._tell(error)
+            await self._nudged(min(pause, max(0.01, look_at - clock.monotonic())))
 
-    async def _nudged(self, seconds: float) -> bool:
-        try:
+    async def _nudged(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._nudge.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _tell(self, error: StoreError) -> None:
         """Report what goes wrong with the store, once for each thing."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 from truthound._clock import Clock
@@ -14,6 +15,7 @@ from truthound.async_core._tasks import undisturbed, wake
 from truthound.checkpoint._callbacks import Callback
 from truthound.checkpoint._clients import shared_client
 from truthound.checkpoint._run import Ticket
+from truthound.checkpoint._running.acceptance import Acceptance
 from truthound.checkpoint._running.active import (
     HOLDER,
     INSIDE,
@@ -30,7 +32,7 @@ from truthound.checkpoint._running.ledger import Ledger, check_policy, result_of
 from truthound.checkpoint._running.line import Line
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.model import CheckpointResult, priority_of
-from truthound.errors import ConfigurationError, NotRunningError
+from truthound.errors import ConfigurationError, NotRunningError, StoreError
 from truthound.store import Journal, MemoryJournal, Recovered, RunRecord, RunState
 from truthound.store._processes import new_owner
 
@@ -97,6 +99,7 @@ class Runs:
         self._others: set[asyncio.Task[Any]] = set()  # reports, triggers that start
         self._seen: dict[str, Any] = {}  # checkpoints that were run, the last ones
         self._registered = registered
+        self._acceptance = Acceptance(self._written, is_eager=store is not None)
         self._ledger: Ledger | None = None
         if store is not None:
             self._ledger = Ledger(
@@ -118,6 +121,8 @@ class Runs:
         """
         if not self.is_open:
             self.is_open = True
+            if self._ledger is not None:
+                self._ledger.expect()
             self._client = shared_client()
             await self._client.__aenter__()
             if self._ledger is not None:
@@ -169,7 +174,7 @@ class Runs:
         ]
         self.line.check(made)
         self.delivery.counts.accepted += len(made)
-        written = Once(lambda: self._written(made), len(made) == 1)
+        written = self._acceptance.of(made)
         for run in made:
             run.trigger, run.has_caller, run.slot = trigger, has_caller, slot
             self._admit(run, written)
@@ -177,7 +182,19 @@ class Runs:
             for run in made:
                 self.cut(run, UNBEGUN, RunState.INTERRUPTED)
         self._deal_soon()
+        self._acceptance.look_soon()
         return made
+
+    async def accepted(self, run_id: str) -> None:
+        """Wait until a run that was accepted in this turn is written down as such.
+
+        Raises:
+            StoreError: it cannot be, for now; the run goes on.
+        """
+        run = self.active[run_id]
+        if run.written is not None:
+            run.written.begin()
+            await run.written.done()
 
     def _admit(self, run: ActiveRun, written: Once | None) -> None:
         run.owner, run.written = self, written
@@ -189,6 +206,8 @@ class Runs:
 
     async def _written(self, made: Sequence[ActiveRun]) -> None:
         """Write runs down as accepted, and see whether others have their due times."""
+        if self._ledger is not None:
+            await self._ledger.present()
         refused = await self.journal.accept([self._record(run) for run in made])
         for run in made:
             run.is_refused = bool(refused) and run.run_id in (refused or ())
@@ -203,9 +222,9 @@ class Runs:
         if len(self._seen) > SEEN:
             del self._seen[next(iter(self._seen))]
 
-    async def _take_over(self, found: Recovered) -> None:
+    async def _take_over(self, found: Recovered, known: Mapping[str, Any]) -> None:
         """Run again what is to be, and deliver what has come to its end."""
-        known, loop = self._known(), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         for record in found.again:
             run = ActiveRun.of(
                 known[record.checkpoint],
@@ -218,11 +237,19 @@ class Runs:
             run.trigger = record.trigger
             logger.warning("%s is run again: its process has ended", run.run_id)
             self.delivery.counts.accepted += 1
-            self._admit(run, None)
+            self._admit(run, Once(partial(self._begun_again, run), True))
         self._deal_soon()
         for record in found.ended:
             logger.warning("%s: %s", record.run_id, record.summary)
             self.spawn(self._tell_of(record))
+
+    async def _begun_again(self, run: ActiveRun) -> None:
+        """Write down that a run begins, before it does: it may end this process, too.
+
+        What is not written down is not counted, and would come back for ever.
+        """
+        if self._ledger is not None and run.verdict is None:
+            await self._ledger.begun(run.run_id)
 
     async def _tell_of(self, record: RunRecord) -> None:
         """Deliver the result of a run whose process has ended before it could."""
@@ -230,7 +257,12 @@ class Runs:
         document = None
         if record.status != "error" or record.error is None:
             store = self._ledger.store
-            document = await in_thread(lambda: store.document(record.run_id), SOURCES)
+            try:
+                document = await in_thread(
+                    lambda: store.document(record.run_id), SOURCES
+                )
+            except StoreError as error:  # the result then says as much as the run does
+                await self.delivery.report(error)
         done = asyncio.get_running_loop().create_future()
         ticket = Ticket(record.run_id)
         run = ActiveRun(
