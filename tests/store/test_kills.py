@@ -131,7 +131,7 @@ def test_nothing_is_lost_or_torn_wherever_a_process_is_killed(
         runs, duplicates = runs + found[0], duplicates + found[1]
         shutil.rmtree(folder)
         case += 1
-    assert set(passed) == set(points)
+    assert set(passed) == set(POINTS)
     with capsys.disabled():
         if IS_TORTURE:
             print(f"\n{kills} kills, {runs} runs, {duplicates} sent again, 0 lost")
