@@ -67,3 +67,12 @@ def test_watch_a_folder() -> None:
     ]
     assert lines[-1].startswith("kept: ")
     assert lines[-1].endswith("failure")
+
+
+@pytest.mark.timeout(120)
+def test_nothing_is_lost_when_a_runner_is_killed() -> None:
+    lines = run("nothing_lost.py", "--kills", "3", "--runs", "40").splitlines()
+    assert lines[-1] == "nothing is lost"
+    assert "killed 3 times, 0 of them while it started" in lines
+    accepted = next(line for line in lines if line.startswith("accepted runs  "))
+    assert int(accepted.split()[-1]) >= 40

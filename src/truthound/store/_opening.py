@@ -64,7 +64,7 @@ def _make_file(path: Path, place: str) -> None:
             )
         return
     left = [p for p in (Path(f"{path}-wal"), mark_of(path)) if p.exists()]
-    if left:
+    if left and not path.exists():  # nobody has made it meanwhile
         raise StoreError(
             f"the store {place} is not there, but {left[0].name} is: the file was "
             "moved or removed; put it back, or remove the rest to begin a new one"

@@ -31,6 +31,8 @@ def is_gone(owner: Owner) -> bool | None:
     except PermissionError:
         pass  # it is there, and somebody else's
     began = _began(owner.pid)
+    if began == _ZOMBIE:
+        return True  # it has ended, and nobody has asked how
     return bool(owner.process and began and began != owner.process)
 
 
@@ -44,11 +46,18 @@ def _machine(host: str) -> str:
     return f"{host}/{boot}/{space}"
 
 
+_ZOMBIE = "ended"
+
+
 def _began(pid: int) -> str:
-    """Return when a process began, in ticks since the boot; empty if unknown."""
+    """Return when a process began, in ticks since the boot; empty if unknown.
+
+    For one that has ended, but whose parent has not taken note, it is ``ended``.
+    """
     try:
         line = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
     except OSError:
         return ""
     # The name of the program stands in parentheses and may hold anything.
-    return line.rpartition(")")[2].split()[19]
+    fields = line.rpartition(")")[2].split()
+    return _ZOMBIE if fields[0] in "ZX" else fields[19]

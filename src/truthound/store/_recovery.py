@@ -15,6 +15,8 @@ from truthound.store._writing import ACTIVE
 from truthound.store.records import Owner, Recovered, RunRecord, RunState
 
 GONE = "interrupted: the process that ran it has ended"
+TRIES = 12  # of a notification; after these the end of a process gives it up
+UNSENT = "given up after {} tries: the process that sent it has ended in the last one"
 GIVEN_UP = "given up after {} attempts: each time its process ended while it ran"
 
 
@@ -66,7 +68,8 @@ def recover(
     """Take over what owners have left that are gone.
 
     A run whose result is stored has ended; another one is run again, or ends as
-    interrupted. What was being sent is owed again, and due.
+    interrupted. What was being sent is owed again, and due, unless it was tried so
+    often that it may be what ends these processes.
 
     Args:
         connection: in a transaction.
@@ -74,7 +77,7 @@ def recover(
         now: by the clock of this machine.
         known: checkpoints whose runs are looked at; None: all.
         again: of these, the ones whose runs are run again.
-        attempts: how often a run may begin.
+        attempts: how often a run may begin; one that was only waiting has not begun.
     """
     at = present(connection, now)
     for row in connection.execute(select(owners)).all():
@@ -107,10 +110,14 @@ def recover(
         if changed is not None:
             record = run_of_row(changed)
             (ended if record.state.is_end else taken).append(record)
-    owed = connection.execute(
+    lost = (notices.c.state == "sending", notices.c.owner.not_in(living))
+    connection.execute(
         update(notices)
-        .where(notices.c.state == "sending", notices.c.owner.not_in(living))
-        .values(state="owed", due_at=stamp(now), owner=None)
+        .where(*lost, notices.c.attempts >= TRIES)
+        .values(state="dead", ended_at=stamp(at), error=UNSENT.format(TRIES))
+    )
+    owed = connection.execute(
+        update(notices).where(*lost).values(state="owed", due_at=stamp(now), owner=None)
     )
     return Recovered(again=tuple(taken), ended=tuple(ended), notices=owed.rowcount)
 
@@ -132,15 +139,16 @@ def _fate(
     if row.has_result:
         state = RunState.FAILED if row.status == "error" else RunState.FINISHED
         return {"state": state.value, "ended_at": stamp(at)}
-    if row.checkpoint in again and row.attempt < attempts:
+    begun = row.attempt if row.state == RunState.RUNNING.value else row.attempt - 1
+    if row.checkpoint in again and begun < attempts:
         return {
             "state": RunState.ACCEPTED.value,
             "owner": owner,
-            "attempt": row.attempt + 1,
+            "attempt": begun + 1,
             "began_at": None,
         }
     is_last = row.checkpoint in again
-    said = GIVEN_UP.format(row.attempt) if is_last else GONE
+    said = GIVEN_UP.format(begun) if is_last else GONE
     return {
         "state": (RunState.FAILED if is_last else RunState.INTERRUPTED).value,
         "ended_at": stamp(at),

@@ -106,6 +106,17 @@ class Store(Asking, Owing):
             row = {**_this(run_id, attempt, owner), "new_began_at": stamp(at)}
             self._writer.begin(run_id, row)
 
+    async def begun(self, run_id: str, attempt: int, owner: str, at: datetime) -> None:
+        """Write down that a run begins, and wait for that.
+
+        Raises:
+            StoreError: see :meth:`accept`.
+        """
+        row = {**_this(run_id, attempt, owner), "new_began_at": stamp(at)}
+        writer = self._writer or await self._opening()
+        loop = asyncio.get_running_loop()
+        await writer.write(lambda: {"begun": [row]}, None, loop)
+
     async def found(
         self,
         run_id: str,

@@ -108,7 +108,9 @@ def expect(
     return Expectation(middle - reach, middle + reach, middle, len(past), method)
 
 
-def sound(values: Sequence[tuple[datetime, float, bool]]) -> list[tuple[datetime, float]]:
+def sound(
+    values: Sequence[tuple[datetime, float, bool]],
+) -> list[tuple[datetime, float]]:
     """Return the values to learn from: without those that were out of place.
 
     If several in a row were, they are learned from: what lasts is no accident.

@@ -29,13 +29,19 @@ class Once:
         self._make: Callable[[], Awaitable[None]] | None = make
         self._task: asyncio.Future[None] | None = None
 
+    def begin(self) -> None:
+        """Do it now, whoever waits for it."""
+        make, self._make = self._make, None
+        if make is not None:
+            self._task = asyncio.ensure_future(make())
+
     async def done(self) -> None:
         """Do it, or wait until it is done."""
-        make, self._make = self._make, None
-        if make is not None and self._is_alone:
+        if self._make is not None and self._is_alone:
+            make, self._make = self._make, None
             await make()
-        elif make is not None:
-            self._task = asyncio.ensure_future(make())
+            return
+        self.begin()
         if self._task is not None:
             await asyncio.shield(self._task)
 
@@ -76,6 +82,7 @@ class ActiveRun:
         attempt: how often it was begun, in whichever process.
         slot: names the due time for which it was started, and whether that is free
             again when the process is gone.
+        accepting: is done when it is written down as accepted, if nobody waits for it.
         is_refused: whether another run has its slot.
         is_late: whether it has given its slot up while its end is written down.
     """
@@ -110,6 +117,7 @@ class ActiveRun:
     on_gone: Callable[[], None] | None = None
     attempt: int = 1
     slot: tuple[str, bool] | None = None
+    accepting: asyncio.Future[Any] | None = None
     is_refused: bool = False
     is_late: bool = False
 

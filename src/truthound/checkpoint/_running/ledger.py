@@ -7,13 +7,14 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from truthound.async_core._slots import TaskPriority
 from truthound.async_core._tasks import stop, undisturbed
 from truthound.checkpoint._keeping import Keeper, retained
 from truthound.checkpoint._run import Ticket
-from truthound.checkpoint._running.active import ActiveRun
+from truthound.checkpoint._running.active import ActiveRun, Once
 from truthound.checkpoint._running.line import limits_of
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
@@ -59,6 +60,8 @@ class Ledger:
         self._sender = Sender(store, owner, self._clock, self._report)
         self._task: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
+        self._is_present = asyncio.Event()
+        self._is_present.set()
         self._said = ""  # the last thing that went wrong with the store
 
     def keeper(self, run_id: str) -> Keeper:
@@ -98,15 +101,41 @@ class Ledger:
         Raises:
             StoreError: it is damaged, or cannot be reached.
         """
-        await retained(self.store)
         try:
-            await self.store.register(self._owner)
-            await self._recover()
-        except BaseException:
-            await undisturbed(self._leave())
-            raise
+            await retained(self.store)
+            try:
+                await self.store.register(self._owner)
+                self._is_present.set()
+                await self._recover()
+            except BaseException:
+                await undisturbed(self._leave())
+                raise
+        finally:
+            self._is_present.set()  # whoever waits is not helped by waiting on
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._serve(), context=Context())
+
+    def expect(self) -> None:
+        """Let who asks for it wait until :meth:`open` has come that far."""
+        self._is_present.clear()
+
+    @property
+    def is_present(self) -> bool:
+        """Whether others know that this owner lives."""
+        return self._is_present.is_set()
+
+    async def present(self) -> None:
+        """Wait until others know that this owner lives: else they take its runs."""
+        await self._is_present.wait()
+
+    async def begun(self, run_id: str) -> None:
+        """Write down that a run begins, and wait for that.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        now, attempt = self._clock.now(), self._runs.active[run_id].attempt
+        await self.store.begun(run_id, attempt, self._owner, now)
 
     async def close(self) -> None:
         """Stop delivering, and leave the store."""
@@ -144,10 +173,19 @@ class Ledger:
         counts.accepted += len(found.again) + len(found.ended)
         for record in found.again:
             logger.warning("%s is run again: its process has ended", record.run_id)
-            self._runs.admit(_run_of(record, known[record.checkpoint], loop), None)
+            run = _run_of(record, known[record.checkpoint], loop)
+            self._runs.admit(run, Once(partial(self._begun_again, run), True))
         for record in found.ended:
             logger.warning("%s: %s", record.run_id, record.summary)
             self._runs.spawn(self._tell_of(record, loop))
+
+    async def _begun_again(self, run: ActiveRun) -> None:
+        """Write down that a run begins, before it does: it may end this process, too.
+
+        What is not written down is not counted, and would come back for ever.
+        """
+        if run.verdict is None:
+            await self.begun(run.run_id)
 
     async def _tell_of(
         self, record: RunRecord, loop: asyncio.AbstractEventLoop
@@ -163,34 +201,33 @@ class Ledger:
         await self._runs.delivery.tell(run, result_of(record, document))
 
     async def _serve(self) -> None:
-        """Deliver what is due, and see now and then whether somebody has gone."""
-        beat = self.store.lease / 3
+        """Deliver what is due, and see with each beat whether somebody has gone.
+
+        However much there is to deliver: a look is never put off for that.
+        """
+        beat, clock = self.store.lease / 3, self._clock
+        look_at = clock.monotonic() + beat
         while True:
             self._nudge.clear()
             pause = beat
             try:
-                while await self._sender.round(self._known()):
-                    pass
+                if clock.monotonic() >= look_at:
+                    look_at = clock.monotonic() + beat
+                    await self._recover()
+                if await self._sender.round(self._known()):
+                    continue
                 due = await self.store.next_due(list(self._known()))
                 if due is not None:
-                    left = (due - self._clock.now()).total_seconds()
-                    pause = min(beat, max(0.01, left))
+                    pause = max(0.01, (due - clock.now()).total_seconds())
                 self._said = ""
             except StoreError as error:
                 await self._tell(error)
-            if not await self._nudged(pause) and pause == beat:
-                try:
-                    await self._recover()
-                except StoreError as error:
-                    await self._tell(error)
+            await self._nudged(min(pause, max(0.01, look_at - clock.monotonic())))
 
-    async def _nudged(self, seconds: float) -> bool:
-        try:
+    async def _nudged(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._nudge.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _tell(self, error: StoreError) -> None:
         """Report what goes wrong with the store, once for each thing."""

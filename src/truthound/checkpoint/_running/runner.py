@@ -178,6 +178,27 @@ class AsyncCheckpointRunner:
         """
         return self._entries.get(name).start_run(None, context or {})
 
+    async def run_now_async(
+        self, name: str, context: Mapping[str, Any] | None = None
+    ) -> str:
+        """Start a run, and return its id when it is written down that it was accepted.
+
+        With a store the run is not lost from then on, whatever becomes of the process:
+        it has an end there, if not from this process then from the next one.
+
+        Args:
+            name: of the checkpoint.
+            context: copied into the result's ``metadata``.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+            NotRunningError: the runner does not run.
+            StoreError: it cannot be written down for now; the run goes on.
+        """
+        run_id = self.run_now(name, context)
+        await self._runs.written(run_id)
+        return run_id
+
     def cancel_run(self, run_id: str) -> bool:
         """Cancel a run; its result is an error that says so.
 

@@ -104,6 +104,8 @@ class Runs:
         """
         if not self.is_open:
             self.is_open = True
+            if self._ledger is not None:
+                self._ledger.expect()
             self._client = shared_client()
             await self._client.__aenter__()
             if self._ledger is not None:
@@ -186,23 +188,40 @@ class Runs:
         What a store is handed first it also writes first: nobody waits, but for the
         answer to whether another process has the same due time.
         """
-        if self._ledger is not None and made and made[0].slot is None:
-            writing = self.journal.accept([self._record(run) for run in made])
-            if isinstance(writing, asyncio.Future):
-                writing.add_done_callback(self._has_accepted)
-                return None
-            return Once(lambda: self._accepted(made, writing), False)
-        return Once(
-            lambda: self._accepted(
-                made, self.journal.accept([self._record(run) for run in made])
-            ),
-            len(made) == 1,
-        )
+        ledger = self._ledger
+        if ledger is None or not ledger.is_present or not made or made[0].slot:
+            return Once(lambda: self._accepted(made), len(made) == 1)
+        writing = self.journal.accept([self._record(run) for run in made])
+        if not isinstance(writing, asyncio.Future):  # it is not open
+            return Once(lambda: self._answered(made, writing), False)
+        writing.add_done_callback(self._has_accepted)
+        for run in made:
+            run.accepting = writing
+        return None
 
-    async def _accepted(self, made: Sequence[ActiveRun], writing: Any) -> None:
+    async def _accepted(self, made: Sequence[ActiveRun]) -> None:
+        if self._ledger is not None:
+            await self._ledger.present()
+        records = [self._record(run) for run in made]
+        await self._answered(made, self.journal.accept(records))
+
+    async def _answered(self, made: Sequence[ActiveRun], writing: Any) -> None:
         refused = await writing
         for run in made:
             run.is_refused = bool(refused) and run.run_id in refused
+
+    async def written(self, run_id: str) -> None:
+        """Wait until a run that was accepted in this turn is written down as such.
+
+        Raises:
+            StoreError: it cannot be, for now; the run goes on.
+        """
+        run = self.active[run_id]
+        if run.accepting is not None:
+            await asyncio.shield(run.accepting)
+        elif run.written is not None:
+            run.written.begin()
+            await run.written.done()
 
     def _has_accepted(self, writing: asyncio.Future[Any]) -> None:
         error = None if writing.cancelled() else writing.exception()
