@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints bench-pipelines torture lock format docs clean
+.PHONY: help demo test check bench bench-history bench-peers bench-toolkit bench-checkpoints bench-pipelines torture lock format docs clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ bench-checkpoints: $(DEV_READY) ## compare many checkpoints with a bare loop and
 
 bench-pipelines: $(DEV_READY) ## compare pipelines of sites with xargs and one by one
 	$(PY) benchmarks/pipelines.py
+
+bench-history: $(DEV_READY) ## ask a store with a million runs
+	$(PY) benchmarks/history.py $(ARGS)
 
 bench-peers: $(DEV_READY) ## compare with other libraries, each in its own environment
 	$(PY) benchmarks/peers/run.py $(ARGS)

@@ -205,7 +205,7 @@ def test_export_of_no_run_is_a_file_with_columns(store):
 def test_export_to_something_else_is_refused(store):
     with pytest.raises(ConfigurationError, match=r"did you mean '\.parquet'"):
         store.export("runs.parque")
-    with pytest.raises(StoreError, match="cannot write none/runs.jsonl"):
+    with pytest.raises(StoreError, match=r"cannot write none/runs\.jsonl"):
         store.export("none/runs.jsonl")
     store._do(
         lambda c: c.exec_driver_sql("UPDATE results SET metrics = '{' WHERE seq = 1")

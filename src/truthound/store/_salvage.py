@@ -130,30 +130,22 @@ def _has_tables(copy: Path) -> bool:
     head = copy.read_bytes()[:100]
     if head[:16] != _MAGIC or head[16:18] != (PAGE).to_bytes(2, "big"):
         return False
-    try:
-        with _opened(copy) as connection:
-            connection.execute("PRAGMA writable_schema = ON")
-            rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
-    except (sqlite3.Error, UnicodeError):
-        # A number of pages that is not the file's; all else is looked at again.
-        return _has_tables_when_counted(copy)
-    return set(_ORDER) <= {row[0] for row in rows}
-
-
-def _has_tables_when_counted(copy: Path) -> bool:
+    # The number of pages there may not be the file's: it is told in a trial.
     trial = copy.with_name("trial.db")
     content = bytearray(copy.read_bytes())
     content[18:20] = b"\x01\x01"
     content[28:32] = (-(-len(content) // PAGE)).to_bytes(4, "big")
     content[92:96] = content[24:28]
-    content += bytes(-len(content) % PAGE)
-    trial.write_bytes(content)
+    trial.write_bytes(content.ljust(-(-len(content) // PAGE) * PAGE, b"\0"))
     try:
         with _opened(trial) as connection:
-            rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
+            return all(
+                [column.name for column in metadata.tables[name].columns]
+                == [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
+                for name in _ORDER
+            )
     except (sqlite3.Error, UnicodeError):
         return False
-    return set(_ORDER) <= {row[0] for row in rows}
 
 
 def _make(path: Path) -> None:
