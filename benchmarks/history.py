@@ -37,10 +37,11 @@ _SERIES = {
 }
 _RUNS = """
 INSERT INTO runs (seq, run_id, checkpoint, state, owner, attempt, accepted_at, status,
-source, duration_ms, row_count, summary) {series} SELECT i, 'run_' || i, 'checkpoint_' ||
-(i % {checkpoints}), 'finished', 'bench', 1, 1700000000000000 + CAST(i AS bigint) * 1000,
-CASE WHEN i / {checkpoints} % 20 = 0 THEN 'failure' ELSE 'success' END, 'rides.csv', 5.0,
-i, 'all is well' FROM n
+source, duration_ms, row_count, summary) {series}
+SELECT i, 'run_' || i, 'checkpoint_' || (i % {checkpoints}), 'finished', 'bench', 1,
+1700000000000000 + CAST(i AS bigint) * 1000,
+CASE WHEN i / {checkpoints} % 20 = 0 THEN 'failure' ELSE 'success' END,
+'rides.csv', 5.0, i, 'all is well' FROM n
 """
 _RESULTS = """
 INSERT INTO results (seq, metrics, document) SELECT seq,
@@ -54,9 +55,9 @@ def fill(store: Store, runs: int) -> None:
 
     def write(connection: Any) -> None:
         series = _SERIES[connection.dialect.name]
-        made = _RUNS.replace("{series}", "").replace("{checkpoints}", str(CHECKPOINTS))
-        head, _, rest = made.partition(" SELECT i,")
-        connection.execute(text(f"{head} {series} SELECT i,{rest}"), {"runs": runs})
+        made = _RUNS.replace("{series}", series)
+        made = made.replace("{checkpoints}", str(CHECKPOINTS))
+        connection.execute(text(made), {"runs": runs})
         connection.exec_driver_sql(_RESULTS)
 
     store._do(write)
