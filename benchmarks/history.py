@@ -1,8 +1,8 @@
 """Questions to a store with many runs.
 
 Load: 1,000,000 runs of 100 checkpoints, each with a result; one in twenty is no
-success. Asked are the latest 50 runs of one checkpoint, its latest 50 that were no success, and
-the metrics of its last 60 runs.
+success. Asked are the latest 50 runs of one checkpoint, its latest 50 that were no
+success, and the metrics of its last 60 runs.
 
 Machine: the one it runs on. SQLite in a file; PostgreSQL too if
 TRUTHOUND_TEST_POSTGRES_URL names a server.
