@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints bench-pipelines bench-incremental torture lock format docs clean
+.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints bench-pipelines bench-store bench-history bench-incremental bench-looking-back torture lock format docs clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,8 +45,17 @@ bench-checkpoints: $(DEV_READY) ## compare many checkpoints with a bare loop and
 bench-pipelines: $(DEV_READY) ## compare pipelines of sites with xargs and one by one
 	$(PY) benchmarks/pipelines.py
 
+bench-store: $(DEV_READY) ## compare a store with none, and with bare sqlite3
+	$(PY) benchmarks/store.py
+
+bench-looking-back: $(DEV_READY) ## faults found in real series, and false alarms
+	$(PY) benchmarks/looking_back.py
+
 bench-incremental: $(DEV_READY) ## compare a new file in a folder of 50 with that file alone
 	$(PY) benchmarks/incremental.py $(ARGS)
+
+bench-history: $(DEV_READY) ## ask a store with a million runs
+	$(PY) benchmarks/history.py $(ARGS)
 
 bench-peers: $(DEV_READY) ## compare with other libraries, each in its own environment
 	$(PY) benchmarks/peers/run.py $(ARGS)

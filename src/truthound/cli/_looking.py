@@ -135,7 +135,11 @@ def table(head: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> str
     from rich.text import Text
 
     drawn = Table(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim"
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+        pad_edge=False,
+        header_style="dim",
     )
     for name, kind in head:
         drawn.add_column(

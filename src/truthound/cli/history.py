@@ -135,7 +135,6 @@ def _as_table(listed: list[RunRecord], *, with_names: bool) -> str:
     head = [("when", "left"), ("run", "left")]
     head += [("checkpoint", "left")] if with_names else []
     head += [
-        ("", "left"),
         ("status", "left"),
         ("rows", "right"),
         ("ms", "right"),
@@ -147,11 +146,10 @@ def _as_table(listed: list[RunRecord], *, with_names: bool) -> str:
         style = _looking.STYLES.get(status, "cyan")
         rows.append(
             [
-                (_looking.when(run.accepted_at), "dim"),
+                (_looking.when(run.accepted_at)[:16], "dim"),
                 short[run.run_id],
                 *([(run.checkpoint, "bold")] if with_names else []),
-                (_looking.SIGNS.get(status, "·"), style),
-                (status, style),
+                (f"{_looking.SIGNS.get(status, '·')} {status}", style),
                 "" if run.row_count is None else f"{run.row_count:,}",
                 "" if run.duration_ms is None else f"{run.duration_ms:,.0f}",
                 _looking.summary_of(run),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,10 @@ def check(place: str | os.PathLike[str]) -> Findings:
             lacking = _lacking(connection, path)
             if lacking:
                 notes.append(
-                    f"it lacks its last {lacking:,} commits: its -wal file was removed, "
-                    "or an older copy was put in its place"
+                    f"it lacks its last {lacking:,} commits: its -wal file was "
+                    "removed, or an older copy was put in its place"
                 )
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:
         problems.append(f"it cannot be read: {error}")
     return Findings(
         place=text,
@@ -91,7 +92,7 @@ def check(place: str | os.PathLike[str]) -> Findings:
         notes=tuple(notes),
         version=version,
         size=size,
-        counts=counts,
+        counts=dict(counts),
     )
 
 
@@ -102,7 +103,7 @@ def files_of(path: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection that changes nothing; what is no UTF-8 is read as text, too."""
+    """Yield a connection that changes nothing and reads what is no UTF-8 as text."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     try:
@@ -126,7 +127,7 @@ def _pages(connection: sqlite3.Connection) -> list[str]:
 def _version(connection: sqlite3.Connection, problems: list[str]) -> str | None:
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeError) as error:
         problems.append(f"it does not say of which release it is: {error}")
         return None
     version = None if row is None else str(row[0])
@@ -139,26 +140,33 @@ def _version(connection: sqlite3.Connection, problems: list[str]) -> str | None:
 
 def _rows(connection: sqlite3.Connection, problems: list[str]) -> dict[str, int]:
     """Count the rows of each table, and read all of them."""
-    counts: dict[str, int] = {}
-    states: dict[str, int] = {}
+    found: Counter[str] = Counter(dict.fromkeys(metadata.tables, 0))
     for name in metadata.tables:
-        wrong = 0
-        counts[name] = 0
         try:
-            for row in connection.execute(f"SELECT * FROM {name} NOT INDEXED"):
-                counts[name] += 1
-                if name in _RECORDS:
-                    key = f"{name} {row['state']}"
-                    states[key] = states.get(key, 0) + 1
-                if said := fault_of(name, dict(row)):
-                    wrong += 1
-                    if wrong <= MOST:
-                        problems.append(said)
-        except sqlite3.DatabaseError as error:
+            rows = connection.execute(f"SELECT * FROM {name} NOT INDEXED")
+            _table(name, map(dict, rows), found, problems)
+        except (sqlite3.Error, UnicodeError) as error:
             problems.append(f"{name}: it cannot be read to the end: {error}")
-        if wrong > MOST:
-            problems.append(f"{name}: {wrong - MOST:,} more rows are damaged")
-    return {**counts, **dict(sorted(states.items()))}
+    return dict(found)
+
+
+def _table(
+    name: str,
+    rows: Iterable[dict[str, Any]],
+    found: Counter[str],
+    problems: list[str],
+) -> None:
+    wrong = 0
+    for row in rows:
+        found[name] += 1
+        if name in _RECORDS:
+            found[f"{name} {row['state']}"] += 1
+        if said := fault_of(name, row):
+            wrong += 1
+            if wrong <= MOST:
+                problems.append(said)
+    if wrong > MOST:
+        problems.append(f"{name}: {wrong - MOST:,} more rows are damaged")
 
 
 def fault_of(table: str, row: dict[str, Any]) -> str | None:
@@ -188,7 +196,7 @@ def _fits(column: Any, value: Any) -> bool:
     if value is None:
         return bool(column.nullable)
     kind = column.type.python_type
-    kinds = (int, float) if kind is float else kind
+    kinds: Any = (int, float) if kind is float else kind
     return isinstance(value, kinds) and not (kind is str and "\0" in value)
 
 
@@ -215,17 +223,15 @@ def _check_server(place: str) -> Findings:
     from truthound.store.database import Store
 
     problems: list[str] = []
-    with Store(place) as store:
-        counts = store.counts()
+    counts: Counter[str] = Counter(dict.fromkeys(metadata.tables, 0))
+    with Store(place) as store, store.reading() as connection:
         for name, table in metadata.tables.items():
-            with store.reading() as connection:
-                asked = connection.execution_options(yield_per=1_000)
-                for row in asked.execute(select(table)).mappings():
-                    if (said := fault_of(name, dict(row))) and len(problems) < MOST:
-                        problems.append(said)
+            asked = connection.execution_options(yield_per=1_000)
+            rows = asked.execute(select(table)).mappings()
+            _table(name, map(dict, rows), counts, problems)
     return Findings(
         place=without_password(place),
         problems=tuple(problems),
         version=HEAD,
-        counts=counts,
+        counts=dict(counts),
     )

@@ -134,7 +134,7 @@ def translated(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+    except (exc.SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:
         if isinstance(error, StoreError):
             raise
         raise explained(place, error) from error
@@ -155,6 +155,8 @@ def explained(place: str, error: BaseException) -> StoreError:
 
 
 def _is_damage(error: BaseException) -> bool:
+    if isinstance(error, UnicodeError):  # what stands there, or a message about it
+        return True
     text = str(getattr(error, "orig", None) or error)
     is_sqlite = isinstance(getattr(error, "orig", None) or error, sqlite3.DatabaseError)
     return is_sqlite and any(word in text for word in _DAMAGED)

@@ -24,8 +24,10 @@ from truthound.store._tables import metadata
 from truthound.store.records import Owner
 
 _MAGIC = b"SQLite format 3\0"
-_PROBES = 200_000  # looks into what is damaged, for one table
-_FAR = 1 << 62
+PAGE = 4096  # bytes, in every store
+_LEAF = 0x0D  # the first byte of a page with rows
+_AT_ONCE = 500  # pages that are declared tables at once
+_NUMBERS = ("seq", "id")  # columns that count the rows
 # Runs first: results go with them.
 _ORDER = ("runs", "results", "notices", "owners", "cursors", "parts")
 
@@ -81,7 +83,7 @@ def repair(place: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK) -> Rep
             _keep_commits(new, path)
             _refuse_unsound(new, text)
             aside = _swapped(path, new, clock.now())
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeError) as error:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"the store {text} cannot be repaired: {error}") from error
@@ -95,7 +97,10 @@ def _copy(path: Path, folder: Path) -> Path:
     wal = Path(f"{path}-wal")
     if wal.exists():
         shutil.copyfile(wal, f"{copy}-wal")
-        with contextlib.suppress(sqlite3.Error), _opened(copy) as connection:
+        with (
+            contextlib.suppress(sqlite3.Error, UnicodeError),
+            _opened(copy) as connection,
+        ):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         for left in files_of(copy)[1:]:
             left.unlink(missing_ok=True)
@@ -123,32 +128,24 @@ def _copy(path: Path, folder: Path) -> Path:
 def _has_tables(copy: Path) -> bool:
     """Tell whether the first page of a file says where the tables are."""
     head = copy.read_bytes()[:100]
-    if head[:16] != _MAGIC or head[16:18] != (4096).to_bytes(2, "big"):
+    if head[:16] != _MAGIC or head[16:18] != (PAGE).to_bytes(2, "big"):
         return False
-    try:
-        with _opened(copy) as connection:
-            connection.execute("PRAGMA writable_schema = ON")
-            rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
-    except sqlite3.Error:
-        # A number of pages that is not the file's; all else is looked at again.
-        return _has_tables_when_counted(copy)
-    return set(_ORDER) <= {row[0] for row in rows}
-
-
-def _has_tables_when_counted(copy: Path) -> bool:
+    # The number of pages there may not be the file's: it is told in a trial.
     trial = copy.with_name("trial.db")
     content = bytearray(copy.read_bytes())
     content[18:20] = b"\x01\x01"
-    content[28:32] = (-(-len(content) // 4096)).to_bytes(4, "big")
+    content[28:32] = (-(-len(content) // PAGE)).to_bytes(4, "big")
     content[92:96] = content[24:28]
-    content += bytes(-len(content) % 4096)
-    trial.write_bytes(content)
+    trial.write_bytes(content.ljust(-(-len(content) // PAGE) * PAGE, b"\0"))
     try:
         with _opened(trial) as connection:
-            rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
-    except sqlite3.Error:
+            return all(
+                [column.name for column in metadata.tables[name].columns]
+                == [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
+                for name in _ORDER
+            )
+    except (sqlite3.Error, UnicodeError):
         return False
-    return set(_ORDER) <= {row[0] for row in rows}
 
 
 def _make(path: Path) -> None:
@@ -175,11 +172,11 @@ def _salvaged(
     """Copy what can be read; return what was saved, lost, and not read to the end."""
     _make(new)
     saved, lost, unread = {}, {}, []
-    with _opened(damaged) as source, _opened(new) as target:
+    with _opened(new) as target:
         target.execute("PRAGMA foreign_keys = ON")
         target.execute("BEGIN IMMEDIATE")
         for name in _ORDER:
-            table = _Table(source, name)
+            table = _Table(damaged, name)
             saved[name], lost[name] = _copied(table, target, name)
             if not table.is_whole:
                 unread.append(name)
@@ -193,7 +190,7 @@ def _copied(table: _Table, target: sqlite3.Connection, name: str) -> tuple[int, 
     marks = ", ".join("?" for _ in columns)
     insert = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
     saved = lost = 0
-    for row in table.rows(columns):
+    for row in table.rows():
         if name == "results":
             row = _with_sound_json(row)
         if fault_of(name, row):
@@ -217,64 +214,92 @@ def _with_sound_json(row: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Table:
-    """The rows of a table of which some pages cannot be read.
+    """The rows of a table of which some pages may not be readable.
 
     Attributes:
         is_whole: whether every page was read, once ``rows`` is through.
     """
 
-    def __init__(self, source: sqlite3.Connection, name: str) -> None:
-        self._source = source
+    def __init__(self, file: Path, name: str) -> None:
+        self._file = file
         self._name = name
-        self._probes = _PROBES
+        self._columns = [column.name for column in metadata.tables[name].columns]
         self.is_whole = True
 
-    def rows(self, columns: list[str]) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows that can be read, each once."""
-        self._columns = columns
-        spans = [(-_FAR, _FAR)]
-        while spans and self._probes > 0:
-            low, high = spans.pop()
-            last = low - 1
-            for number, row in self._walk(low, high, "ASC"):
-                last = number
+        seen: set[int] = set()
+        with _opened(self._file) as source:
+            for number, row in self._walk(source, self._name, "ASC"):
+                seen.add(number)
                 yield row
-            if self._ended:
-                continue
-            self.is_whole = False
-            first = high + 1
-            for number, row in self._walk(last + 1, high, "DESC"):
-                first = number
+        if self._ended:
+            return
+        self.is_whole = False
+        for number, row in self._in_leaves():
+            # The rows of other tables are among them, and look like no row of this.
+            if number not in seen and not fault_of(self._name, row):
+                seen.add(number)
                 yield row
-            if self._ended:
-                continue
-            # Between them is at least one page that is damaged, and maybe others that
-            # are not: look from its middle, in both directions.
-            low, high = last + 1, self._nearer(last, first - 1)
-            if low < high:
-                middle = (low + high) // 2
-                spans += [(low, middle), (middle + 1, high)]
 
-    def _nearer(self, last: int, high: int) -> int:
-        """Return a bound of the numbers of rows: they were counted up from 1."""
-        return high if high < _FAR // 2 else max(last, 0) + 2 * _PROBES
+    def _in_leaves(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield what looks like a row in any page of the file that can hold rows.
+
+        Each such page is read as a table of its own, so that a damaged page above or
+        beside it does not matter. A row that was removed may come back by that.
+        """
+        leaves = _leaves(self._file)
+        for start in range(0, len(leaves), _AT_ONCE):
+            some = leaves[start : start + _AT_ONCE]
+            _declare(self._file, some, self._columns)
+            with _opened(self._file) as source:
+                for leaf in some:
+                    yield from self._walk(source, f"leaf_{leaf}", "ASC")
+                    if not self._ended:
+                        yield from self._walk(source, f"leaf_{leaf}", "DESC")
+        _declare(self._file, [], self._columns)
 
     def _walk(
-        self, low: int, high: int, order: str
+        self, source: sqlite3.Connection, table: str, order: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        self._ended, self._probes = False, self._probes - 1
+        self._ended = False
         listed = ", ".join(f'"{column}"' for column in self._columns)
         asked = (
-            f"SELECT rowid, {listed} FROM {self._name} NOT INDEXED "
-            f"WHERE rowid BETWEEN ? AND ? ORDER BY rowid {order}"
+            f"SELECT rowid, {listed} FROM {table} NOT INDEXED ORDER BY rowid {order}"
         )
         try:
-            cursor = self._source.execute(asked, (low, high))
-            for number, *values in cursor:
+            for number, *values in source.execute(asked):
                 yield number, dict(zip(self._columns, values, strict=True))
-        except (sqlite3.Error, OverflowError, MemoryError):
+        except (sqlite3.Error, UnicodeError, OverflowError, MemoryError):
             return
         self._ended = True
+
+
+def _leaves(file: Path) -> list[int]:
+    """Return the numbers of the pages that say that they hold rows of a table."""
+    found, number = [], 1
+    with file.open("rb") as content:
+        while page := content.read(PAGE):
+            if number > 1 and page[0] == _LEAF:
+                found.append(number)
+            number += 1
+    return found
+
+
+def _declare(file: Path, leaves: list[int], columns: list[str]) -> None:
+    """Make pages the first and only ones of tables that are named after them."""
+    first = f'"{columns[0]}"' + (
+        " INTEGER PRIMARY KEY" if columns[0] in _NUMBERS else ""
+    )
+    listed = ", ".join([first, *(f'"{column}"' for column in columns[1:])])
+    with _opened(file) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("DELETE FROM sqlite_master WHERE name LIKE 'leaf_%'")
+        connection.executemany(
+            "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) "
+            "VALUES ('table', ?1, ?1, ?2, ?3)",
+            [(f"leaf_{n}", n, f"CREATE TABLE leaf_{n} ({listed})") for n in leaves],
+        )
 
 
 def _refuse_in_use(new: Path, place: str) -> None:
