@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from processes import until
 from store_records import GOOD, NOW, Moved, notice, owed, rows, run, states
 from truthound.errors import StoreError
 from truthound.store import MemoryStore, NoticeState, Outcome, RunState, Settled, Store
@@ -244,8 +245,8 @@ async def test_more_writes_than_may_wait_are_refused(
     free = threading.Event()
     async with Store("store.db") as store:
         holding = store._writer.call(lambda _: free.wait())  # type: ignore[union-attr]
-        while not store._writer._is_busy or store._writer.waiting:  # type: ignore[union-attr]
-            await asyncio.sleep(0.001)
+        writer: Any = store._writer
+        await until(lambda: writer._is_busy and not writer._writes)
         tasks = [asyncio.ensure_future(store.accept([run(f"{n}")])) for n in range(5)]
         await asyncio.sleep(0)
         free.set()

@@ -109,6 +109,7 @@ class Writer:
         self._writes: deque[_Write] = deque()
         self._begun: dict[str, Row] = {}
         self._kept: deque[_Write] = deque()  # that could not be written
+        self._under_way = 0  # writes that are being tried
         self._is_closing = False
         self._is_busy = False
         self._failure: StoreError | None = None  # the last one, if there are such
@@ -123,7 +124,7 @@ class Writer:
     def waiting(self) -> int:
         """How many writes have not been written."""
         with self._lock:
-            return len(self._writes) + len(self._kept)
+            return len(self._writes) + len(self._kept) + self._under_way
 
     def write(
         self,
@@ -185,6 +186,7 @@ class Writer:
     def _work(self) -> None:
         while self._wait():
             self._write_all()
+            self._under_way = 0
             if self._clock.monotonic() >= self._next_beat:
                 self._next_beat = self._clock.monotonic() + self._pause
                 self._write([_Write(call=self._beat)])
@@ -213,6 +215,7 @@ class Writer:
             writes = [*self._kept, *self._writes]
             self._kept.clear()
             self._writes.clear()
+            self._under_way = len(writes)
             begun, self._begun = self._begun, {}
         if begun:
             rows = list(begun.values())
