@@ -77,7 +77,8 @@ def make_engine(url: URL, *, is_durable: bool = False, writes: bool = True) -> E
         connection.isolation_level = None  # the transactions are ours
         ask = connection.execute
         if url.database:
-            ask("PRAGMA journal_mode = WAL" if writes else "PRAGMA query_only = ON")
+            if not writes:
+                ask("PRAGMA query_only = ON")
             ask(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
         ask("PRAGMA foreign_keys = ON")
         ask("PRAGMA cache_size = -16000")  # KiB
