@@ -117,6 +117,9 @@ def dump(place: str) -> str:
         await store.accept([run("done")])
         await store.end("done", 1, "me", RunState.FINISHED, NOW, GOOD)
         await store.set_cursor("c", [1])
+        # Not this machine: the file is kept for others.
+        there = text("UPDATE owners SET host = 'there', pid = 1, process = '1'")
+        await store._call(lambda connection: connection.execute(there))
 
     with Store(place) as store:
         asyncio.run(fill(store))

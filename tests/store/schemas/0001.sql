@@ -7,7 +7,7 @@ CREATE TABLE cursors (
 	changed_at BIGINT NOT NULL, 
 	PRIMARY KEY (name)
 );
-INSERT INTO "cursors" VALUES('c','[1]',1795939488854750);
+INSERT INTO "cursors" VALUES('c','[1]',1795939748125123);
 CREATE TABLE notices (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	run_id TEXT NOT NULL, 
@@ -33,7 +33,7 @@ CREATE TABLE owners (
 	lease_until BIGINT NOT NULL, 
 	PRIMARY KEY (owner)
 );
-INSERT INTO "owners" VALUES('me','vm/64ffa4b0-8022-41d9-9c52-f6ae8574e05f/4026531836',6559,'505674',1795939488787627,1795939518787627);
+INSERT INTO "owners" VALUES('me','there',1,'1',1795939748104879,1795939778104879);
 CREATE TABLE parts (
 	source TEXT NOT NULL, 
 	file TEXT NOT NULL, 
@@ -75,10 +75,10 @@ CREATE TABLE runs (
 );
 INSERT INTO "runs" VALUES(1,'r','rides','running','me',1,'cron','noon',1772452800000000,1772452800000000,NULL,'success','',0.0,NULL,'',NULL,'{"n":1}');
 INSERT INTO "runs" VALUES(2,'done','rides','finished','me',1,NULL,NULL,1772452800000000,NULL,1772452800000000,'success','',0.0,NULL,'',NULL,NULL);
-CREATE INDEX runs_active ON runs (owner) WHERE state in ('accepted', 'running');
-CREATE INDEX runs_by_checkpoint ON runs (checkpoint, accepted_at);
 CREATE UNIQUE INDEX runs_slot ON runs (slot) WHERE slot is not null;
 CREATE INDEX runs_bad ON runs (checkpoint, accepted_at) WHERE status in ('warning', 'failure', 'error');
+CREATE INDEX runs_active ON runs (owner) WHERE state in ('accepted', 'running');
+CREATE INDEX runs_by_checkpoint ON runs (checkpoint, accepted_at);
 CREATE INDEX notices_pending ON notices (due_at) WHERE state in ('owed', 'sending');
 CREATE UNIQUE INDEX notices_of_run ON notices (run_id, position);
 DELETE FROM "sqlite_sequence";
