@@ -261,6 +261,9 @@ async def test_a_server_that_cuts_the_connection_loses_nothing() -> None:
                     await asyncio.to_thread(cut_off, url, await writer_of(store))
                 with contextlib.suppress(StoreError):  # it could not begin
                     results += await running
+                with contextlib.suppress(StoreError):  # the lost connection is noticed
+                    await writer_of(store)
+                await asyncio.sleep(0.05)
             await written(store)
             found = await asyncio.to_thread(states, store)
             assert {r.run_id: "finished" for r in results}.items() <= found.items()
