@@ -22,6 +22,8 @@ from truthound.secrets import without_password
 PATIENCE = 30.0  # seconds to wait for another process that writes to the same file
 _KINDS = ("sqlite", "postgresql")
 _TOO_LARGE = "54"  # the class of PostgreSQL's errors that say so
+_WRITABLE = "; it, its folder and what lies beside it must be there and be writable"
+_HINTS = {"unable to open": _WRITABLE, "readonly": _WRITABLE, "Read-only": _WRITABLE}
 _DAMAGED = ("malformed", "not a database", "disk image", "corrupt")
 
 
@@ -75,7 +77,8 @@ def make_engine(url: URL, *, is_durable: bool = False, writes: bool = True) -> E
         connection.isolation_level = None  # the transactions are ours
         ask = connection.execute
         if url.database:
-            ask("PRAGMA journal_mode = WAL" if writes else "PRAGMA query_only = ON")
+            if not writes:
+                ask("PRAGMA query_only = ON")
             ask(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
         ask("PRAGMA foreign_keys = ON")
         ask("PRAGMA cache_size = -16000")  # KiB
@@ -151,7 +154,8 @@ def explained(place: str, error: BaseException) -> StoreError:
             f"the store {place} is damaged ({said}); 'truthound store check' says how "
             "far, 'truthound store repair' saves what can be read"
         )
-    return StoreError(f"the store {place}: {said}")
+    hint = next((text for word, text in _HINTS.items() if word in said), "")
+    return StoreError(f"the store {place}: {said}{hint}")
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -64,7 +64,7 @@ def save_parts(
                 {
                     "source": source,
                     "file": part.file,
-                    "fingerprint": part.fingerprint,
+                    "fingerprint": as_text(part.fingerprint),
                     "state": part.state,
                 }
                 for part in found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import struct
@@ -40,6 +41,9 @@ def open_tables(engine: Engine, place: str) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         _bring_up_to_date(connection, place, is_new=path is None)
+    if path is not None:  # it is ours: a database of others stays as it is
+        with contextlib.closing(engine.raw_connection()) as raw:
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
 
 
 def file_of(url: URL) -> Path | None:

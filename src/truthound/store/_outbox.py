@@ -40,7 +40,7 @@ def claim(
         .where(
             notices.c.state == NoticeState.OWED.value,
             notices.c.due_at <= stamp(now),
-            notices.c.checkpoint.in_(sorted(checkpoints)),
+            notices.c.checkpoint.in_(sorted(map(as_text, checkpoints))),
         )
         .order_by(notices.c.due_at, notices.c.id)
         .limit(limit)
@@ -57,7 +57,7 @@ def claim(
         .where(notices.c.id.in_(ids), notices.c.state == NoticeState.OWED.value)
         .values(
             state=NoticeState.SENDING.value,
-            owner=owner,
+            owner=as_text(owner),
             attempts=notices.c.attempts + 1,
         )
         .returning(notices)
@@ -84,7 +84,7 @@ def next_due(connection: Connection, checkpoints: Collection[str]) -> datetime |
     found = connection.execute(
         select(func.min(notices.c.due_at)).where(
             notices.c.state == NoticeState.OWED.value,
-            notices.c.checkpoint.in_(sorted(checkpoints)),
+            notices.c.checkpoint.in_(sorted(map(as_text, checkpoints))),
         )
     ).scalar()
     return None if found is None else moment(found)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from truthound.store._processes import is_gone
-from truthound.store._rows import run_of_row
+from truthound.store._rows import as_text, run_of_row
 from truthound.store._tables import moment, notices, owners, results, runs, stamp
 from truthound.store._writing import ACTIVE
 from truthound.store.records import Owner, Recovered, RunRecord, RunState
@@ -91,7 +91,7 @@ def recover(
         .order_by(runs.c.seq)
     )
     if known is not None:
-        left = left.where(runs.c.checkpoint.in_(sorted(known)))
+        left = left.where(runs.c.checkpoint.in_(sorted(map(as_text, known))))
     taken: list[RunRecord] = []
     ended: list[RunRecord] = []
     for row in connection.execute(left).all():

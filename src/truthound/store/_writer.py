@@ -118,6 +118,7 @@ class Writer:
         self._coming: dict[AbstractEventLoop, list[_Write]] = {}
         self._begun: dict[str, tuple[float, Row]] = {}
         self._kept: deque[_Write] = deque()  # that could not be written
+        self._under_way = 0  # writes that are being tried
         self._is_closing = False
         self._is_busy = False
         self._is_gathering = False
@@ -210,11 +211,12 @@ class Writer:
 
     def _number(self) -> int:
         coming = sum(map(len, self._coming.values()))
-        return len(self._writes) + len(self._kept) + coming
+        return len(self._writes) + len(self._kept) + self._under_way + coming
 
     def _work(self) -> None:
         while self._wait():
             self._write_all()
+            self._under_way = 0
             if self._clock.monotonic() >= self._next_beat:
                 self._next_beat = self._clock.monotonic() + self._pause
                 self._write([_Write(call=self._beat)])
@@ -261,6 +263,7 @@ class Writer:
             self._last = len(self._writes)
             self._kept.clear()
             self._writes.clear()
+            self._under_way = len(writes)
             now = self._clock.monotonic()
             due = [
                 run_id

@@ -6,6 +6,7 @@ the run has not ended: compare and set.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from truthound.store._rows import row_of_run
+from truthound.store._rows import as_text, row_of_run
 from truthound.store._tables import notices, owners, runs
 from truthound.store.records import RunRecord, RunState
 
@@ -70,17 +71,17 @@ class _Many:
     def __call__(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Execute it; return the number of rows that were changed."""
         changed = start = 0
-        # The driver itself: what lies above it takes longer than a statement.
+        # The driver itself: what lies above it takes longer than a statement. Closed in
+        # any case: a statement that failed would keep the file open.
         cursor: Any = connection.connection.cursor()
-        while start < len(rows):
-            size = next(n for n in _SIZES if n <= len(rows) - start)
-            some = rows[start : start + size]
-            values = tuple(chain.from_iterable(map(self._values, some)))
-            text = self._of(connection.dialect.name, size)
-            cursor.execute(text, values)
-            changed += cursor.rowcount
-            start += size
-        cursor.close()
+        with contextlib.closing(cursor):
+            while start < len(rows):
+                size = next(n for n in _SIZES if n <= len(rows) - start)
+                some = rows[start : start + size]
+                values = tuple(chain.from_iterable(map(self._values, some)))
+                cursor.execute(self._of(connection.dialect.name, size), values)
+                changed += cursor.rowcount
+                start += size
         return changed
 
     def _of(self, dialect: str, size: int) -> str:
@@ -250,7 +251,7 @@ def accept(connection: Connection, records: Sequence[RunRecord]) -> list[str]:
         if record.slot_ends:
             _free(connection, record)
         _CLAIM(connection, [row_of_run(record)])
-    ids = [record.run_id for record in timed]
+    ids = [as_text(record.run_id) for record in timed]
     known = set(connection.scalars(select(runs.c.run_id).where(runs.c.run_id.in_(ids))))
     return [run_id for run_id in ids if run_id not in known]
 
@@ -260,7 +261,7 @@ def _free(connection: Connection, record: RunRecord) -> None:
     living = select(owners.c.owner)
     connection.execute(
         update(runs)
-        .where(runs.c.slot == record.slot, runs.c.owner.not_in(living))
+        .where(runs.c.slot == as_text(record.slot or ""), runs.c.owner.not_in(living))
         .values(slot=None)
     )
 

@@ -6,15 +6,15 @@ or both, and a straight line. The one whose errors are the smallest is taken; it
 say how far a number may be from it.
 
 The scale of the errors is ``1.4826 * MAD``, their median distance from the forecast,
-which for a normal distribution is the standard deviation (F. Hampel, The influence curve
-and its role in robust estimation, 1974), or a ninth decile of theirs divided by 1.645,
-which is the same for a normal distribution and larger where some times are always a
-surprise. A number is out of place if its distance from the forecast is more than
-``limit`` scales; 3.5 is the limit of B. Iglewicz and D. Hoaglin, How to detect and handle
-outliers, 1993. With few runs the scale is itself uncertain, and is widened by
-``1 + 3 / n``. The slope of the line is that of H.
-Theil's incomplete method (A rank-invariant method of linear regression, 1950): the
-median slope of pairs half of the values apart.
+which for a normal distribution is the standard deviation (F. Hampel, The influence
+curve and its role in robust estimation, 1974), or a ninth decile of theirs divided by
+1.645, which is the same for a normal distribution and larger where some times are always
+a surprise. A number is out of place if its distance from the forecast is more than
+``limit`` scales. B. Iglewicz and D. Hoaglin, How to detect and handle outliers, 1993,
+take 3.5; a false alarm costs more here, and it is 4.5. With few runs the scale is itself
+uncertain, and is widened by ``1 + 3 / n``. The slope of the line is that of H. Theil's
+incomplete method (A rank-invariant method of linear regression, 1950): the median slope
+of pairs half of the values apart.
 
 Everything is deterministic: the same past gives the same bounds.
 """
