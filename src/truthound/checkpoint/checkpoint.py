@@ -284,7 +284,14 @@ class Checkpoint:
             return await in_thread(limit.counted(work))
 
     def _judged(self, run: Run, validation: Validation, source: Any) -> ValidationRun:
-        return validation.run(source, run.run_id, parts=run.store, full=run.full)
+        store = run.store
+        return validation.run(
+            source,
+            run.run_id,
+            parts=store,
+            full=run.full,
+            past=None if store is None else run.past,
+        )
 
     async def _act(self, run: Run, result: CheckpointResult) -> None:
         """Execute the actions on a result, and note in it how they ended."""
