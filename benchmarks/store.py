@@ -141,7 +141,7 @@ async def grouped(path: Path, ids: list[str], result: dict[str, Any]) -> float:
             some = ids[start : start + A_GROUP]
             under_way.add(asyncio.create_task(one_group(store, some)))
             while len(under_way) >= AT_ONCE:
-                done, under_way = await asyncio.wait(
+                _, under_way = await asyncio.wait(
                     under_way, return_when=asyncio.FIRST_COMPLETED
                 )
         await asyncio.gather(*under_way)

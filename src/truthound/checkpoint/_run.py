@@ -108,6 +108,10 @@ class Run:
         ledger = None if self.ticket is None else self.ticket.ledger
         return None if ledger is None else ledger.store
 
+    def past(self, source: str, limit: int) -> Any:
+        """Return earlier runs of the same checkpoint on a source, the oldest first."""
+        return self.store.past(self.config.name, source, limit)
+
     def keeper(self) -> Any:
         """Return what writes down what it finds; None without a store."""
         ticket = self.ticket

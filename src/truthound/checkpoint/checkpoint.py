@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.checkpoint._acting import act
 from truthound.checkpoint._adapter import adapt_to_async, name_of
+from truthound.checkpoint._asked import Asked
 from truthound.checkpoint._keeping import Keeper, accepted, kept
 from truthound.checkpoint._run import Run
 from truthound.checkpoint._settings_of import as_record, differ, validation_of
@@ -50,7 +51,6 @@ from truthound.validators import ValidationRun
 from truthound.validators.validation import Validation
 
 if TYPE_CHECKING:
-    from truthound.profile import Profile
     from truthound.store.database import Place
 
 __all__ = ["Checkpoint", "CheckpointConfig", "CheckpointResult", "CheckpointStatus"]
@@ -68,7 +68,7 @@ _VALIDATING = (
 _STRAY = "the data source raised CancelledError({})"
 
 
-class Checkpoint:
+class Checkpoint(Asked):
     """Names data, says what must hold of it, and whom to tell.
 
     ``run()`` finds out whether it holds, and then executes the actions, one after the
@@ -284,7 +284,14 @@ class Checkpoint:
             return await in_thread(limit.counted(work))
 
     def _judged(self, run: Run, validation: Validation, source: Any) -> ValidationRun:
-        return validation.run(source, run.run_id, parts=run.store, full=run.full)
+        store = run.store
+        return validation.run(
+            source,
+            run.run_id,
+            parts=store,
+            full=run.full,
+            past=None if store is None else run.past,
+        )
 
     async def _act(self, run: Run, result: CheckpointResult) -> None:
         """Execute the actions on a result, and note in it how they ended."""
@@ -322,45 +329,6 @@ class Checkpoint:
             found = check() if callable(check) else ()
             problems += [f"{name_of(part)}: {text}" for text in found]
         return [f"{self.name}: {problem}" for problem in dict.fromkeys(problems)]
-
-    def explain(self) -> str:
-        """Say in words what a run will ask the data; only its columns are looked at.
-
-        Raises:
-            DataError: the source cannot be opened.
-        """
-        return self._validation().plan(self._source()).explain()
-
-    def profile(self) -> Profile:
-        """Describe the columns of its data, without the values of ``redact``. Blocks.
-
-        Raises:
-            DataError: the data cannot be read.
-        """
-        from truthound.profile import profile
-
-        redact = self._validation().examples.redact
-        return profile(self._source(), redact=redact, **self._reading())
-
-    def write_failing(self, path: str | os.PathLike[str]) -> int:
-        """Write all rows that fail a check to a file, so that they can be set aside.
-
-        Blocks; the data is read once more. Before its own columns a row has
-        ``_row``, its number from 1, and ``_failed_checks``, the names of the checks
-        that it fails. Rows that ``mostly`` puts up with are among them.
-
-        Args:
-            path: ends with ``.parquet`` or ``.csv``; an existing file is replaced.
-
-        Returns:
-            How many rows were written.
-
-        Raises:
-            ConfigurationError: another suffix.
-            DataError: the data cannot be read.
-            StoreError: the file cannot be written.
-        """
-        return self._validation().write_failing(self._source(), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain values, without any secret."""

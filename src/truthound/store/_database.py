@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from truthound._clock import SYSTEM_CLOCK, Clock
+from truthound._threads import Workers
 from truthound.errors import StoreError
 from truthound.secrets import without_password
 from truthound.store import _recovery
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 LEASE = 30.0  # seconds that an owner is held to live without a sign of it
 
 logger: logging.Logger = logging.getLogger("truthound.store")
+
+
+# Opening and closing may take as long as a server or a disk does.
+_WORKERS = Workers(8, "truthound-store-opening")
+
+
+async def in_thread(work: Callable[[], Any]) -> Any:
+    """Await something that blocks, on a thread that never holds up the end."""
+    return await asyncio.wrap_future(_WORKERS.submit(work))
 
 
 class Database:
@@ -137,10 +147,11 @@ class Database:
         self.release()
 
     async def __aenter__(self) -> Self:
-        return await asyncio.to_thread(self.retain)
+        await in_thread(self.retain)
+        return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self.release)
+        await in_thread(self.release)
 
     def _opened(self) -> Writer:
         with self._lock:
@@ -243,7 +254,8 @@ class Database:
         return await writer.call(call, asyncio.get_running_loop())
 
     async def _opening(self) -> Writer:
-        return await asyncio.to_thread(self._opened)
+        writer: Writer = await in_thread(self._opened)
+        return writer
 
 
 _all: weakref.WeakSet[Database] = weakref.WeakSet()

@@ -18,7 +18,7 @@ from truthound.store.records import (
 )
 
 _NAMES = {state: state.value for state in RunState}
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(decimal_format="number")
 _DEEPEST = 100  # levels that a value is nested before the rest of it is left out
 _DEEPER = "nested deeper"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.store import _kept, _outbox, _recovery
 from truthound.store._asking import Asking
-from truthound.store._database import LEASE
+from truthound.store._database import LEASE, in_thread
 from truthound.store._owing import Owing
 from truthound.store._place import named
 from truthound.store._processes import new_owner, this_process
@@ -210,7 +210,7 @@ class Store(Asking, Owing):
         Raises:
             StoreError: it cannot be written; it is tried again with each beat.
         """
-        self._living[owner] = await asyncio.to_thread(this_process, owner)
+        self._living[owner] = await in_thread(lambda: this_process(owner))
         await self._call(self._beat)
 
     async def present(self) -> str:

@@ -54,6 +54,10 @@ class Validator(ABC):
     default_columns: ClassVar[str | None] = None
     # Groups of types that the rule can judge; another type is an error.
     accepts: ClassVar[tuple[str, ...]] = ("all",)
+    # Options beside the common ones that do not make it another rule.
+    not_own: ClassVar[frozenset[str]] = frozenset()
+    # Options that a single word stands for: ``range: learned``.
+    short_forms: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     # Whether it calls a function of the user's, which may take its time.
     calls_python: ClassVar[bool] = False
 
@@ -100,6 +104,11 @@ class Validator(ABC):
         """
 
     @property
+    def looks_back(self) -> bool:
+        """Whether it asks for earlier runs."""
+        return False
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """The columns of ``by``."""
         by = self.by
@@ -118,7 +127,7 @@ class Validator(ABC):
         return tuple(
             (f.name, repr(getattr(self, f.name)))
             for f in dataclasses.fields(self)
-            if f.name not in _COMMON
+            if f.name not in _COMMON and f.name not in self.not_own
         )
 
     def selected(self, scope: Scope) -> list[Column]:

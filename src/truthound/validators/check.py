@@ -80,14 +80,19 @@ class Check:
     @property
     def name(self) -> str:
         """The name in results: the validator's own, or ``rule(columns)``."""
-        given, columns = self.validator.name, ", ".join(self.columns)
-        if given is None:
-            return f"{self.validator.rule}({columns})" if columns else self.rule
-        if len(self.columns) == 1 and self.validator.column != self.columns[0]:
-            return f"{given} [{columns}]"  # one name, many columns
-        return given
+        return check_name(self.validator, self.columns)
 
     @property
     def rule(self) -> str:
         """The validator's registered name."""
         return self.validator.rule
+
+
+def check_name(validator: Validator, columns: tuple[str, ...]) -> str:
+    """Return what results call the check of a validator on some columns."""
+    given, listed = validator.name, ", ".join(columns)
+    if given is None:
+        return f"{validator.rule}({listed})" if listed else validator.rule
+    if len(columns) == 1 and validator.column != columns[0]:
+        return f"{given} [{listed}]"  # one name, many columns
+    return given

@@ -34,6 +34,10 @@ class Numbers:
     column: Column
     where: Predicate | None
 
+    def grid(self) -> Metric:
+        """Return the quantiles of the column, and how many values are around each."""
+        return self._metric(("grid", POINTS), lambda v: samples.grid_of(v, POINTS))
+
     def check(self, method: str, expected: Expected) -> Check:
         """Return the check against what is expected."""
         if method == "psi":
@@ -47,7 +51,7 @@ class Numbers:
     def learning(self, key: str) -> Check:
         """Return the check that learns what to expect."""
         metrics = [
-            self._metric(("grid", POINTS), lambda v: samples.grid_of(v, POINTS)),
+            self.grid(),
             self._metric(("number mean",), lambda v: v.filter(v.is_finite()).mean()),
             self._metric(("number std",), lambda v: v.filter(v.is_finite()).std()),
         ]
@@ -195,6 +199,10 @@ class Categories:
     validator: DistributionValidator
     column: Column
     where: Predicate | None
+
+    def counts(self) -> Metric:
+        """Return the most frequent categories with their counts."""
+        return self._frequencies((), CATEGORIES)
 
     def check(self, known: Mapping[str, Any]) -> Check:
         """Return the check against what is expected, as ``shares_of`` made it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from truthound.data import Column, Predicate, Table, samples
+from truthound.data import Column, Metric, Predicate, Table, samples
 from truthound.errors import CheckError, ConfigurationError, DataError, did_you_mean
-from truthound.validators._options import refuse
+from truthound.validators._options import check_counts, refuse
 from truthound.validators.base import Check, Finding, Scope, Validator
+from truthound.validators.check import check_name
 from truthound.validators.comparisons import (
     IDENTIFIER,
     Categories,
@@ -20,7 +21,9 @@ from truthound.validators.comparisons import (
 )
 from truthound.validators.drift import LIMITS, usual_limit
 from truthound.validators.expected import Grid, Normal, Sample
-from truthound.validators.metrics import learned_key, rows_of
+from truthound.validators.looking_back import MIN_RUNS
+from truthound.validators.metrics import learned_key, name_of, rows_of
+from truthound.validators.pooled import pooled_grids, pooled_shares
 
 
 @dataclass(kw_only=True, eq=False)
@@ -57,6 +60,9 @@ class DistributionValidator(Validator):
         reference_column: its name there.
         mean: of the normal distribution that is expected.
         std: its standard deviation.
+        last: compare with so many earlier runs taken together, those in which the check
+            held and that had no failure; needs a store. See the page on looking back.
+        min_runs: of them, without which the check passes and says so.
 
     Example:
         >>> import polars as pl, truthound
@@ -76,9 +82,16 @@ class DistributionValidator(Validator):
     reference_column: str | None = None
     mean: float | None = None
     std: float | None = None
+    last: int | None = None
+    min_runs: int = MIN_RUNS
+
+    @property
+    def looks_back(self) -> bool:
+        return self.last is not None
 
     def check_options(self) -> None:
         refuse(self, "mostly")
+        self._check_last()
         if self.method not in {"auto", *LIMITS}:
             raise ConfigurationError(
                 f"method is auto, psi, ks or js, not {self.method!r}"
@@ -98,6 +111,20 @@ class DistributionValidator(Validator):
             raise ConfigurationError("mean and std are of numbers; js is of categories")
         if self.reference_column is not None and self.reference is None:
             raise ConfigurationError("reference_column goes together with reference")
+
+    def _check_last(self) -> None:
+        check_counts(self.rule, last=self.last, min_runs=self.min_runs)
+        if self.last is not None and (
+            self.reference is not None or self.mean is not None
+        ):
+            raise ConfigurationError(
+                "last goes together with neither reference nor mean"
+            )
+        if self.last is not None and not 1 <= self.min_runs <= self.last:
+            raise ConfigurationError(
+                f"min_runs ({self.min_runs}) of distribution is not from 1 to last "
+                f"({self.last})"
+            )
 
     def checks(self, scope: Scope) -> Iterator[Check]:
         where = self.filter(scope)
@@ -131,6 +158,11 @@ class DistributionValidator(Validator):
             return comparison.check(method, sample)
         if self.mean is not None and self.std is not None:
             return comparison.check(method, Normal(self.mean, self.std))
+        if self.last is not None:
+            grids = self._earlier(scope, column, comparison.grid())
+            known = pooled_grids(grids) if len(grids) >= self.min_runs else None
+            check = comparison.check(method, Grid(known)) if known else None
+            return self._beside(column, where, check, comparison.grid(), len(grids))
         key = learned_key(self.rule, column, where)
         known = scope.learned(key)
         if known is None:
@@ -156,6 +188,11 @@ class DistributionValidator(Validator):
             if is_identifier(len(counts), rows) and not named:
                 return self._passed_over(column, where, IDENTIFIER)
             return comparison.check(shares_of(counts, rows))
+        if self.last is not None:
+            runs = self._earlier(scope, column, comparison.counts())
+            known = pooled_shares(runs) if len(runs) >= self.min_runs else None
+            check = comparison.check(known) if known else None
+            return self._beside(column, where, check, comparison.counts(), len(runs))
         key = learned_key(self.rule, column, where)
         if self.method == "js" and column.kind == "integer":
             key = f"{key} as categories"  # as numbers something else is learned
@@ -165,6 +202,46 @@ class DistributionValidator(Validator):
         if "shares" not in known:
             raise CheckError(_relearn(column))
         return comparison.check(known)
+
+    def _earlier(self, scope: Scope, column: Column, metric: Metric) -> list[Any]:
+        """Return the value of a metric in earlier runs that were good."""
+        assert self.last is not None  # or nobody asks
+        name, check = name_of(metric), check_name(self, (column.name,))
+        return [
+            run.values[name]
+            for run in scope.past(self.last)
+            if run.status in ("success", "warning")
+            and isinstance(run.values.get(name), list)
+            and not run.values.get(f"failed:{check}")
+        ]
+
+    def _beside(
+        self,
+        column: Column,
+        where: Predicate | None,
+        check: Check | None,
+        metric: Metric,
+        runs: int,
+    ) -> Check:
+        """Return a check that asks for a metric, too, for runs to come."""
+        if check is None:
+            said = f"{runs} of {self.min_runs} earlier runs so far"
+            return Check(
+                validator=self,
+                columns=(column.name,),
+                metrics=(rows_of(where), metric),
+                judge=lambda rows, _: Finding(passed=True, checked=rows, message=said),
+            )
+        judge = check.judge
+
+        def beside(*values: Any) -> Finding:
+            found = judge(*values[:-1])
+            assert isinstance(found, Finding)  # it asks nothing back
+            details = {**found.details, "runs": runs}
+            message = found.message and f"{found.message}; from {runs} runs"
+            return replace(found, message=message, details=details)
+
+        return replace(check, metrics=(*check.metrics, metric), judge=beside)
 
     def _method(self, column: Column) -> str:
         if self.method != "auto":

@@ -14,7 +14,7 @@ from truthound.errors import CheckError, TruthoundError
 from truthound.validators.base import Check, Finding, Judge, Question, Validator
 from truthound.validators.estimates import judged
 from truthound.validators.examples import REDACTED, Examples
-from truthound.validators.metrics import ROWS
+from truthound.validators.metrics import ROWS, name_of
 from truthound.validators.result import CheckResult, GroupResult, Severity
 
 logger: logging.Logger = logging.getLogger("truthound.validators")
@@ -32,11 +32,13 @@ class Outcome:
         row_count: rows of the table.
         checks: one result a check, in the order of the validators.
         learned: what is to be kept as baseline, by key.
+        metrics: the numbers by name, for runs to come that look back.
     """
 
     row_count: int
     checks: list[CheckResult]
     learned: dict[str, Any]
+    metrics: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,11 @@ class Round:
     batch: Batch
     asks: list[Ask]
     pickers: list[Callable[[Values], Values]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # of the metrics
 
     def __post_init__(self) -> None:
+        if not self.batch.by:
+            self.names += map(name_of, self.batch.metrics)
         shift = len(self.batch.by)  # a grouped row begins with the group's values
         positions = self.batch.positions
         for ask in self.asks:
@@ -111,6 +116,7 @@ class Execution:
         self.row_count: int = 0
         self.findings: dict[int, Finding | CheckError] = {}
         self.grouped: dict[int, dict[Values, Finding]] = {}
+        self._measured: list[tuple[Round, Values]] = []  # of the whole table
 
     def ask(self, rounds: list[Round]) -> None:
         """Ask the rounds, and those that follow from them."""
@@ -129,6 +135,8 @@ class Execution:
         batch = round_.batch
         if ROWS in batch.positions and not batch.by:
             self.row_count = rows[0][batch.positions[ROWS]]
+        if not batch.by:
+            self._measured.append((round_, rows[0]))
         groups = {row[: len(batch.by)]: row for row in rows}
         again: list[Ask] = []
         for ask, pick in zip(round_.asks, round_.pickers, strict=True):
@@ -226,7 +234,38 @@ class Execution:
             if examples.redact:
                 shown = [examples.redacted(row) for row in shown]
             results.append(_result(slot, finding, shown, groups, examples))
-        return Outcome(self.row_count, results, learned)
+        return Outcome(
+            self.row_count, results, learned, self._metrics(results, examples)
+        )
+
+    def _metrics(
+        self, results: Sequence[CheckResult], examples: Examples
+    ) -> dict[str, Any]:
+        """Return the numbers of the run by name, and one for each check."""
+        found: dict[str, Any] = {}
+        for round_, values in self._measured:
+            found.update(zip(round_.names, values, strict=True))
+            if examples.redact:  # a count tells nothing of a value
+                for name, metric in zip(
+                    round_.names, round_.batch.metrics, strict=True
+                ):
+                    hidden = any(map(examples.hides, metric.reads))
+                    if hidden and metric.key[0] not in COUNTS:
+                        del found[name]
+        for result in results:
+            if result.status == "error":
+                continue
+            seen = result.observed
+            is_number = isinstance(seen, (int, float)) and not isinstance(seen, bool)
+            if not is_number or any(map(examples.hides, result.columns)):
+                seen = result.failed
+            found[f"check:{result.name}"] = seen
+            if result.status == "failed":
+                found[f"failed:{result.name}"] = True
+        return found
+
+
+COUNTS = frozenset({"rows", "nulls", "nans", "fails"})
 
 
 def _verdict(ask: Ask, values: Values) -> Finding | Question:

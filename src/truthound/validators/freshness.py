@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from truthound.data import Column
 from truthound.data.merging import MOST
 from truthound.errors import ConfigurationError
 from truthound.validators._options import refuse
+from truthound.validators.anomaly import LookingBack
 from truthound.validators.base import Check, Finding, Scope, Validator
-from truthound.validators.metrics import nulls_of, rows_of, statistic
+from truthound.validators.looking_back import expect
+from truthound.validators.metrics import name_of, nulls_of, rows_of, statistic
 from truthound.validators.spans import time_span
 
 _DAY = timedelta(days=1)
 
 
+def _largest(values: Any, ns: Any) -> Any:
+    return values.max()
+
+
 @dataclass(kw_only=True, eq=False)
-class FreshnessValidator(Validator):
+class FreshnessValidator(LookingBack, Validator):
     """The newest value of a column of times must not be older than a length of time.
 
     A moment without a time zone is taken to be in UTC. A date stands for its whole
@@ -31,6 +38,9 @@ class FreshnessValidator(Validator):
     Args:
         max_age: seconds, a timedelta, or a text such as ``"30m"``, ``"24h"``, ``"7d"``.
         tolerance: how far in the future the newest value may lie.
+        anomaly: in place of ``max_age``: something new should have come by now, as far
+            as one can tell from when it came before; needs a store. ``limit``,
+            ``min_runs`` and ``last`` go with it.
 
     Example:
         >>> import polars as pl, truthound
@@ -47,11 +57,25 @@ class FreshnessValidator(Validator):
     max_age: str | float | timedelta = ""
     tolerance: str | float | timedelta = "5m"
 
+    short_forms: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "anomaly": {"anomaly": True}
+    }
+
+    @property
+    def looks_back(self) -> bool:
+        return self.anomaly
+
     def check_options(self) -> None:
         refuse(self, "mostly")
-        if self.max_age == "":
-            raise ConfigurationError("freshness needs max_age, such as '24h'")
-        time_span("max_age", self.max_age)
+        self.check_looking_back(self.anomaly)
+        if (self.max_age == "") is not bool(self.anomaly):
+            raise ConfigurationError(
+                "freshness needs max_age, such as '24h', or anomaly: true"
+            )
+        if self.anomaly and self.by is not None:
+            raise ConfigurationError("by does not go together with anomaly")
+        if not self.anomaly:
+            time_span("max_age", self.max_age)
         time_span("tolerance", self.tolerance)
 
     def checks(self, scope: Scope) -> Iterator[Check]:
@@ -63,12 +87,42 @@ class FreshnessValidator(Validator):
                 metrics=(
                     rows_of(where),
                     nulls_of(column.name, where),
-                    statistic(
-                        "max", column.name, lambda v, ns: v.max(), where, merge=MOST
-                    ),
+                    statistic("max", column.name, _largest, where, merge=MOST),
                 ),
                 judge=partial(self._judge, scope, column),
             )
+
+    def _limit(
+        self, scope: Scope, column: Column, newest: Any
+    ) -> tuple[timedelta | None, int]:
+        """Return how old the newest value may be, and from how many times of coming.
+
+        None if that is not known yet. What is learned from is how long it took each
+        time until something newer came.
+        """
+        if not self.anomaly:
+            return time_span("max_age", self.max_age), 0
+        metric = statistic("max", column.name, _largest, self.filter(scope))
+        name = name_of(metric)
+        times = sorted(
+            {
+                _moment(run.values[name])
+                for run in scope.past(self.last)
+                if isinstance(run.values.get(name), str)
+            }
+        )
+        gaps = [(a, (b - a).total_seconds()) for a, b in pairwise(times)]
+        since = _span_of(newest)[0] if newest is not None else scope.clock.now()
+        expected = expect(
+            gaps,
+            since,
+            limit=self.limit,
+            min_runs=self.min_runs,
+            noise=lambda middle: 0.1 * abs(middle),
+        )
+        if expected is None:
+            return None, len(gaps)
+        return timedelta(seconds=max(0.0, expected.high)), expected.runs
 
     def _judge(
         self,
@@ -78,8 +132,12 @@ class FreshnessValidator(Validator):
         nulls: int | None,
         newest: Any,
     ) -> Finding:
-        limit = time_span("max_age", self.max_age)
+        limit, runs = self._limit(scope, column, newest)
+        if limit is None:
+            return self.too_few(runs, (rows or 0) - (nulls or 0), newest)
         expected = f"something not older than {in_words(limit)}"
+        if runs:
+            expected += f", from {runs} times that something new came"
         checked = (rows or 0) - (nulls or 0)
         if newest is None:
             return Finding(
@@ -108,6 +166,12 @@ class FreshnessValidator(Validator):
             else {"age_seconds": age.total_seconds()},
             whole_table=True,
         )
+
+
+def _moment(text: Any) -> datetime:
+    """Return the moment that a metric holds as text."""
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def in_words(span: timedelta) -> str:

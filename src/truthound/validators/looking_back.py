@@ -8,13 +8,13 @@ say how far a number may be from it.
 The scale of the errors is ``1.4826 * MAD``, their median distance from the forecast,
 which for a normal distribution is the standard deviation (F. Hampel, The influence
 curve and its role in robust estimation, 1974), or a ninth decile of theirs divided by
-1.645, which is the same for a normal distribution and larger where some times are always
-a surprise. A number is out of place if its distance from the forecast is more than
-``limit`` scales. B. Iglewicz and D. Hoaglin, How to detect and handle outliers, 1993,
-take 3.5; a false alarm costs more here, and it is 4.5. With few runs the scale is itself
-uncertain, and is widened by ``1 + 3 / n``. The slope of the line is that of H. Theil's
-incomplete method (A rank-invariant method of linear regression, 1950): the median slope
-of pairs half of the values apart.
+1.645, which is the same for a normal distribution and larger where some times are
+always a surprise. A number is out of place if its distance from the forecast is more
+than ``limit`` scales. B. Iglewicz and D. Hoaglin, How to detect and handle outliers,
+1993, take 3.5; a false alarm costs more here, and it is 4.5. With few runs the scale is
+itself uncertain, and is widened by ``1 + 3 / n``. The slope of the line is that of H.
+Theil's incomplete method (A rank-invariant method of linear regression, 1950): the
+median slope of pairs half of the values apart.
 
 Everything is deterministic: the same past gives the same bounds.
 """
@@ -106,6 +106,32 @@ def expect(
     widened = max(scale * (1 + 3 / len(past)), noise(middle))
     reach = limit * widened
     return Expectation(middle - reach, middle + reach, middle, len(past), method)
+
+
+def extremes_of(
+    lows: Sequence[float], highs: Sequence[float], *, limit: float = LIMIT
+) -> tuple[float, float, int]:
+    """Return between which bounds the values of a run should lie.
+
+    Each bound is the median of the smallest (largest) values of earlier runs, moved
+    outwards by ``limit`` scales of theirs, or by a tenth of the span if that is more.
+
+    Args:
+        lows: the smallest values of earlier runs.
+        highs: the largest.
+        limit: in scales.
+
+    Returns:
+        The bounds, and from how many runs they are.
+    """
+    low, high = median(lows), median(highs)
+    least = 0.1 * max(0.0, high - low)
+
+    def reach(values: Sequence[float], middle: float) -> float:
+        spread = _scale([value - middle for value in values])
+        return max(limit * spread * (1 + 3 / len(values)), least)
+
+    return low - reach(lows, low), high + reach(highs, high), min(len(lows), len(highs))
 
 
 def sound(
@@ -217,13 +243,11 @@ def _scale(errors: Sequence[float]) -> float:
     return max(NORMAL * median(sizes), decile / NINE_TENTHS)
 
 
-def in_words(number: float, whole: bool) -> str:
-    """Return a number as people read it.
-
-    Args:
-        number: any.
-        whole: it is one that is counted.
-    """
-    if whole:
-        return f"{round(number):,}"
+def in_words(number: float) -> str:
+    """Return a number as people read it, with four digits at least."""
     return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
+
+
+def counted(number: float) -> str:
+    """Return a number of things as people read it."""
+    return f"{round(number):,}"

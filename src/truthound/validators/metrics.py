@@ -16,6 +16,7 @@ __all__ = [
     "counted",
     "extremes",
     "learned_key",
+    "name_of",
     "nans_of",
     "nulls_of",
     "rows_of",
@@ -137,6 +138,19 @@ def learned_key(rule: str, column: Column, where: Predicate | None) -> str:
     """Return the key of what a rule learns of a column, or of some of its rows."""
     key = f"{rule}:{column.name}"
     return key if where is None else f"{key} where {where.key}"
+
+
+def name_of(metric: Metric) -> str:
+    """Return what a metric is called in words: ``nulls fare``."""
+    return " ".join(_words(metric.key))
+
+
+def _words(key: Any) -> list[str]:
+    if key is None or key == ():
+        return []
+    if isinstance(key, tuple):
+        return [word for part in key for word in _words(part)]
+    return [str(key)]
 
 
 def _key(where: Predicate | None) -> Hashable:

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from truthound._words import plural
-from truthound.data import Metric, Predicate, Schema, Showing, Table
+from truthound.data import Predicate, Schema, Showing, Table
 from truthound.errors import CheckError, ConfigurationError, TruthoundError
 from truthound.validators.base import Check, Finding, Scope, Validator
 from truthound.validators.examples import Examples
@@ -25,7 +24,7 @@ from truthound.validators.execution import (
     rounds_of,
     unevaluated,
 )
-from truthound.validators.metrics import ROWS
+from truthound.validators.metrics import ROWS, name_of
 from truthound.validators.result import CheckResult
 
 __all__ = ["Outcome", "Plan"]
@@ -133,7 +132,7 @@ class Plan:
         for round_ in self._rounds:
             by = f", by {', '.join(round_.batch.by)}" if round_.batch.by else ""
             lines.append(f"Select{by}:")
-            lines += [f"  {_describe(metric)}" for metric in round_.batch.metrics]
+            lines += [f"  {name_of(metric)}" for metric in round_.batch.metrics]
         for slot in self.slots:
             if isinstance(slot, CheckResult):
                 lines.append(f"Cannot be evaluated: {slot.name}: {slot.error}")
@@ -168,15 +167,3 @@ def _state(validator: Validator, scope: Scope) -> list[Check | CheckResult]:
 
 def _never_asked(*_: object) -> Finding:
     raise AssertionError("a check that could not be stated is not judged")
-
-
-def _describe(metric: Metric) -> str:
-    return " ".join(_words(metric.key))
-
-
-def _words(key: Any) -> list[str]:
-    if key is None or key == ():
-        return []
-    if isinstance(key, tuple):
-        return [word for part in key for word in _words(part)]
-    return [str(key)]

@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from truthound.data import Column
 from truthound.errors import CheckError, ConfigurationError
+from truthound.validators._options import refuse
+from truthound.validators.anomaly import LookingBack, series
 from truthound.validators.base import (
     Check,
     Finding,
@@ -25,12 +28,21 @@ from truthound.validators.bounds import (
     widened,
     within,
 )
-from truthound.validators.metrics import extremes, learned_key, nans_of
+from truthound.validators.check import check_name
+from truthound.validators.looking_back import (
+    LAST,
+    LIMIT,
+    MIN_RUNS,
+    counted,
+    extremes_of,
+    in_words,
+)
+from truthound.validators.metrics import extremes, learned_key, name_of, nans_of
 from truthound.validators.moments import crossed
 
 
 @dataclass(kw_only=True, eq=False)
-class RangeValidator(RowValidator):
+class RangeValidator(LookingBack, RowValidator):
     """Values must lie between two bounds, both of which count as inside.
 
     Without bounds they are learned: the first run of a checkpoint keeps each
@@ -46,6 +58,9 @@ class RangeValidator(RowValidator):
         max: the largest value allowed.
         margin: how far beyond the learned bounds a value may lie, as a share of
             their span; used only if neither bound is given.
+        learned: learn the bounds of numbers from the smallest and largest values of
+            earlier runs, as soon as there are ``min_runs`` of them; needs a store.
+            Until then, and for dates and times, it is as without.
 
     Example:
         >>> import polars as pl, truthound
@@ -63,8 +78,22 @@ class RangeValidator(RowValidator):
     min: Bound | None = None
     max: Bound | None = None
     margin: float = 0.1
+    learned: bool = False
+
+    short_forms: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "learned": {"learned": True}
+    }
+
+    @property
+    def looks_back(self) -> bool:
+        return self.learned
 
     def check_options(self) -> None:
+        super().check_options()
+        refuse(self, "anomaly")
+        self.check_looking_back(self.learned)
+        if self.learned and (self.min is not None or self.max is not None):
+            raise ConfigurationError("learned goes together with neither min nor max")
         if not 0 <= self.margin < math.inf:
             raise ConfigurationError(f"margin is a number from 0, not {self.margin!r}")
 
@@ -133,21 +162,61 @@ class RangeValidator(RowValidator):
             columns = self.selected(scope)
         where = self.filter(scope)
         for column in columns:
+            if self.learned and column.is_a("numeric"):
+                before = self._from_past(scope, column)
+                if before is not None:
+                    yield before
+                    continue
             key = learned_key("range", column, where)
             known = scope.learned(key)
             if known is None:
                 yield self._learning(scope, column, key)
                 continue
             low, high = widened(*_known(column, known), self.margin)
-            learned = replace(
-                self,
-                column=column.name,
-                columns=None,
-                min=low,
-                max=high,
-                name=self.name and f"{self.name} [{column.name}]",
-            )
-            yield learned._bounded(scope, column)
+            name = self.name and f"{self.name} [{column.name}]"
+            yield self._with(column, low, high, name)._bounded(scope, column)
+
+    def _with(
+        self, column: Column, low: Any, high: Any, name: str | None
+    ) -> RangeValidator:
+        """Return this rule for one column, with bounds that are known by now."""
+        return replace(
+            self,
+            column=column.name,
+            columns=None,
+            min=low,
+            max=high,
+            learned=False,
+            limit=LIMIT,
+            min_runs=MIN_RUNS,
+            last=LAST,
+            name=name,
+        )
+
+    def _from_past(self, scope: Scope, column: Column) -> Check | None:
+        """Return the check against the extremes of earlier runs; None: too few."""
+        where = self.filter(scope)
+        check = check_name(self, (column.name,))
+        sides = []
+        for metric in extremes(column, where):
+            values = series(scope.past(self.last), itemgetter(name_of(metric)), check)
+            sides.append([value for _, value in values])
+        if min(map(len, sides)) < self.min_runs:
+            return None
+        low, high, runs = extremes_of(*sides, limit=self.limit)
+        if column.kind == "integer":
+            low, high = math.floor(low), math.ceil(high)
+        made = self._with(column, low, high, check)._bounded(scope, column)
+        shown = counted if column.kind == "integer" else in_words
+        told = f"{shown(low)}–{shown(high)} from {runs} runs"
+
+        def judge(*values: Any) -> Finding:
+            found = made.judge(*values)
+            assert isinstance(found, Finding)  # a count asks nothing back
+            details = {**found.details, "low": low, "high": high, "runs": runs}
+            return replace(found, expected=told, details=details)
+
+        return replace(made, judge=judge)
 
     def _learning(self, scope: Scope, column: Column, key: str) -> Check:
         where = self.filter(scope)

@@ -8,7 +8,12 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from truthound.errors import ConfigurationError, UnknownNameError, UnknownOptionError
+from truthound.errors import (
+    ConfigurationError,
+    UnknownNameError,
+    UnknownOptionError,
+    did_you_mean,
+)
 from truthound.validators.base import Validator
 
 ENTRY_POINTS = "truthound.validators"
@@ -145,6 +150,8 @@ def build(spec: object) -> Validator:
         ((name, options),) = spec.items()
         if options is None or isinstance(options, Mapping):
             return make(str(name), dict(options or {}))
+        if isinstance(options, str):
+            return make(str(name), _spelled_out(str(name), options))
         raise ConfigurationError(
             f"{name}: expected its options as a mapping, got {options!r}"
         )
@@ -153,6 +160,22 @@ def build(spec: object) -> Validator:
     raise ConfigurationError(
         "a validator is a name ('null'), a mapping of a name to its options "
         f"({{'range': {{'column': 'fare', 'min': 0}}}}) or an object, not {spec!r}"
+    )
+
+
+def _spelled_out(name: str, word: str) -> dict[str, Any]:
+    """Return the options that a word stands for.
+
+    Raises:
+        ConfigurationError: it stands for none.
+    """
+    known = find(name).short_forms
+    if word in known:
+        return dict(known[word])
+    words = f" or one of {', '.join(known)}" if known else ""
+    raise ConfigurationError(
+        f"{name}: expected its options as a mapping{words}, got {word!r}"
+        f"{did_you_mean(word, known)}"
     )
 
 

@@ -164,6 +164,8 @@ class ValidationRun:
         min_severity: failures below it are not issues.
         metadata: what the caller added, and the reader's warnings.
         learned: what a first run kept as baseline, by check.
+        metrics: the numbers of the run by name, and by ``check:NAME`` what each check
+            saw. A store keeps them beside the result, for later runs to look back at.
     """
 
     run_id: str
@@ -177,6 +179,7 @@ class ValidationRun:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     learned: Mapping[str, Any] = field(default_factory=dict)
     duration_ms: float = 0.0
+    metrics: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def issues(self) -> list[CheckResult]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.data import ReadOptions, Schema, Table, open_source
-from truthound.errors import CheckError, DataError
+from truthound.errors import CheckError, DataError, StoreError
+from truthound.store import Past
 
 _WITH_OPTIONS = {"source", "read_options"}
 
@@ -22,6 +23,8 @@ class Scope:
             source and, if there are any, its reading options.
         clock: tells the present moment, aware, in UTC.
         ordered: whether the rows have an order.
+        past: returns so many earlier runs of the same checkpoint and source, the
+            oldest first.
 
     Attributes:
         reusable: False once something outside the table was looked at; checks that
@@ -35,6 +38,7 @@ class Scope:
         open: Callable[..., Table] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         ordered: bool = True,
+        past: Callable[[int], Sequence[Past]] = lambda limit: (),
     ) -> None:
         self.schema = schema
         self.ordered = ordered
@@ -42,6 +46,22 @@ class Scope:
         self.reusable: bool = True
         self._baseline = baseline
         self._open = open
+        self._past = past
+
+    def past(self, limit: int) -> Sequence[Past]:
+        """Return the numbers of earlier runs, the oldest first; none without a store.
+
+        Args:
+            limit: how many runs at the most, the last ones.
+
+        Raises:
+            CheckError: the store cannot be read.
+        """
+        self.reusable = False
+        try:
+            return self._past(limit)
+        except StoreError as error:
+            raise CheckError(f"earlier runs cannot be read: {error}") from error
 
     def learned(self, key: str) -> Any:
         """Return what was learned under a key, None if nothing was yet.

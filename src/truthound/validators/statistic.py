@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, ClassVar, TypeGuard
 
 from truthound._words import plural
@@ -15,9 +16,17 @@ from truthound.data import Column, Metric, Predicate
 from truthound.data.merging import Merge
 from truthound.errors import CheckError, ConfigurationError
 from truthound.validators._options import refuse
+from truthound.validators.anomaly import LookingBack
 from truthound.validators.base import Check, Finding, Question, Scope, Validator
 from truthound.validators.bounds import Bound, bound_for, interval
-from truthound.validators.metrics import nans_of, nulls_of, rows_of, statistic
+from truthound.validators.check import check_name
+from truthound.validators.metrics import (
+    name_of,
+    nans_of,
+    nulls_of,
+    rows_of,
+    statistic,
+)
 from truthound.validators.moments import crossed, shifted
 from truthound.validators.precision import fitted
 
@@ -27,7 +36,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(kw_only=True, eq=False)
-class StatisticValidator(Validator):
+class StatisticValidator(LookingBack, Validator):
     """A number over the values of a column must lie between bounds.
 
     Bounds count as inside. Missing values are left out. A column with a NaN has no
@@ -42,7 +51,13 @@ class StatisticValidator(Validator):
             floats may differ from it by a billionth.
         tolerance: how far the number may be from ``equals``, in the column's unit;
             seconds for dates, moments and durations.
+        anomaly: about what it was in earlier runs, in place of bounds; for numbers, and
+            with a store. ``limit``, ``min_runs`` and ``last`` go with it.
     """
+
+    short_forms: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "anomaly": {"anomaly": True}
+    }
 
     accepts: ClassVar[tuple[str, ...]] = ("numeric",)
     # Whether the number is one of the column's own values, as a minimum is and a mean
@@ -56,9 +71,14 @@ class StatisticValidator(Validator):
 
     def check_options(self) -> None:
         refuse(self, "mostly")
+        self.check_looking_back(self.anomaly)
         between = self.min is not None or self.max is not None
-        if between is (self.equals is not None):
-            raise ConfigurationError(f"{self.rule} needs min, max or both, or equals")
+        if (between, self.equals is not None, bool(self.anomaly)).count(True) != 1:
+            raise ConfigurationError(
+                f"{self.rule} needs min, max or both, or equals, or anomaly"
+            )
+        if self.anomaly and self.by is not None:
+            raise ConfigurationError("by does not go together with anomaly")
         if not _is_number(self.tolerance) or not 0 <= self.tolerance < math.inf:
             raise ConfigurationError(
                 f"tolerance is a number from 0, not {self.tolerance!r}"
@@ -75,6 +95,10 @@ class StatisticValidator(Validator):
             raise ConfigurationError(
                 f"min ({self.min}) is larger than max ({self.max})"
             )
+
+    @property
+    def looks_back(self) -> bool:
+        return self.anomaly
 
     def _may_bound(self, value: Any) -> bool:
         return _is_number(value) or (
@@ -127,6 +151,9 @@ class StatisticValidator(Validator):
     def checks(self, scope: Scope) -> Iterator[Check]:
         where = self.filter(scope)
         for column in self.selected(scope):
+            if self.anomaly:
+                yield self._as_before(scope, column, where)
+                continue
             low, high = self.bounds(column)
 
             def judge(
@@ -156,6 +183,44 @@ class StatisticValidator(Validator):
                 judge=judge,
             )
 
+    def _as_before(
+        self, scope: Scope, column: Column, where: Predicate | None
+    ) -> Check:
+        """Return the check that holds the number to earlier runs."""
+        if not column.is_a("numeric"):
+            raise CheckError(
+                f"anomaly is for numbers, but {column.name!r} is {column.dtype}"
+            )
+        metric = self.metric(column, where)
+
+        def judge(
+            rows: int, nulls: int, number: Any, nans: int = 0
+        ) -> Finding | Question:
+            checked = (rows or 0) - (nulls or 0)
+            if nans or number is None or _is_nan(number) or not math.isfinite(number):
+                nothing = None if nans else number
+                return self.verdict(checked, rows or 0, nothing, nans or 0, None, None)
+            return self.held_to_past(
+                scope,
+                itemgetter(name_of(metric)),
+                check_name(self, (column.name,)),
+                float(number),
+                checked=checked,
+            )
+
+        is_float = column.is_a("float")
+        return Check(
+            validator=self,
+            columns=(column.name,),
+            metrics=(
+                rows_of(where),
+                nulls_of(column.name, where),
+                metric,
+                *((nans_of(column.name, where),) if is_float else ()),
+            ),
+            judge=judge,
+        )
+
     def undefined(
         self, checked: int, column: Column, where: Predicate | None, low: Any, high: Any
     ) -> Finding | Question:
@@ -184,6 +249,8 @@ class StatisticValidator(Validator):
 
     def expectation(self) -> str:
         """Say in words what is expected of the number."""
+        if self.anomaly:
+            return "about what it was in earlier runs"
         if self.equals is None:
             return interval(self.min, self.max)
         if self.tolerance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,13 +22,15 @@ from truthound.data import (
 from truthound.data.growing import ReadAllError
 from truthound.data.parts import KeptParts
 from truthound.errors import ConfigurationError, StoreError
-from truthound.store import Baseline, Baselines
+from truthound.store import Baseline, Baselines, Past
 from truthound.validators.base import Scope, Validator
 from truthound.validators.examples import Examples
 from truthound.validators.keeping import Keeping
 from truthound.validators.plan import Outcome, Plan
 from truthound.validators.registry import build_all
 from truthound.validators.result import CheckResult, Severity, ValidationRun
+
+PastRuns = Callable[[str, int], Sequence[Past]]
 
 # What can be judged of any table without knowing what it should hold.
 DEFAULT_VALIDATORS = ("null", "blank", "duplicate")
@@ -73,6 +75,7 @@ class Validation:
                 "from all files"
             )
         self.calls_python: bool = any(v.calls_python for v in self.validators)
+        self.looks_back: bool = any(v.looks_back for v in self.validators)
 
     def runs_in_place(self, source: object) -> bool:
         """Tell whether a run takes about as long as handing it to a thread."""
@@ -80,6 +83,7 @@ class Validation:
             isinstance(source, pl.DataFrame)
             and source.height * source.width <= FrameTable.SMALL
             and not self.calls_python
+            and not self.looks_back
         )
 
     def run(
@@ -90,6 +94,7 @@ class Validation:
         *,
         parts: KeptParts | None = None,
         full: bool = False,
+        past: PastRuns | None = None,
     ) -> ValidationRun:
         """Validate a source. Blocks; called in a worker thread.
 
@@ -99,6 +104,8 @@ class Validation:
             metadata: copied into the result.
             parts: where an incremental validation keeps what it finds of each file.
             full: read all files, also those of which something is kept.
+            past: returns earlier runs of the same checkpoint: called with the name of
+                the source and how many runs at the most; the oldest first.
 
         Raises:
             DataError: it cannot be read.
@@ -108,7 +115,7 @@ class Validation:
         keeping = Keeping(parts, self.name or "check", full, self.clock)
         opened = keeping.open if self.incremental else open_source
         table = opened(source, self.read)
-        memory = _Memory(self, table)
+        memory = _Memory(self, table, past)
         outcome = self._outcome(table, memory, keeping)
         unmet = self.examples.unmet(table.schema)
         kept = keeping.kept(table)
@@ -125,6 +132,7 @@ class Validation:
             metadata={**(metadata or {}), **keeping.metadata(table)},
             learned=outcome.learned,
             duration_ms=(self.clock.monotonic() - began) * 1000,
+            metrics=outcome.metrics,
         )
 
     def _outcome(self, table: Table, memory: _Memory, keeping: Keeping) -> Outcome:
@@ -132,7 +140,8 @@ class Validation:
             plan = self._plan
             if plan is None or plan.schema != table.schema:
                 plan = Plan(self.validators, self._scope(table, memory))
-                self._plan = plan if plan.reusable else None
+                # Its judges look back from this run.
+                self._plan = plan if plan.reusable and not self.looks_back else None
             keeping.planned(plan, table)
             try:
                 return plan.run(table, self.examples)
@@ -188,7 +197,12 @@ class Validation:
 
     def _scope(self, table: Table, memory: _Memory) -> Scope:
         return Scope(
-            table.schema, memory.values, open_source, self.clock, table.ordered
+            table.schema,
+            memory.values,
+            open_source,
+            self.clock,
+            table.ordered,
+            memory.past,
         )
 
     @classmethod
@@ -199,9 +213,16 @@ class Validation:
 
 
 class _Memory:
-    """The baseline of one run: read when a check asks, written when one learned."""
+    """What one run may remember: its baseline, and earlier runs.
 
-    def __init__(self, validation: Validation, table: Table) -> None:
+    Each is read when a check asks; a baseline is written when one learned.
+    """
+
+    def __init__(
+        self, validation: Validation, table: Table, past: PastRuns | None = None
+    ) -> None:
+        self._runs: dict[int, Sequence[Past]] = {}
+        self._read_past = past
         self._name = validation.name or "check"
         self._source = table.name
         # A frame handed to truthound.check() has no identity to remember it by.
@@ -215,6 +236,13 @@ class _Memory:
             known = self._store().get(self._name, self._source) if self._kept else None
             self._values = known.values if known else {}
         return self._values
+
+    def past(self, limit: int) -> Sequence[Past]:
+        if self._read_past is None:
+            return ()
+        if limit not in self._runs:
+            self._runs[limit] = self._read_past(self._source, limit)
+        return self._runs[limit]
 
     def keep(self, learned: Mapping[str, Any]) -> list[str]:
         """Add what was learned to the baseline; return warnings."""

@@ -116,9 +116,10 @@ class TimedDriver(Driver):
         The store knows up to when each time had its run.
         """
         trigger, entry = self.trigger, self.entry
-        if not trigger.config.catch_up or not entry.runs.has_store:
+        ledger = entry.runs.ledger
+        if not trigger.config.catch_up or ledger is None:
             return
-        known = await entry.runs.cursor(self._cursor())
+        known = await ledger.cursor(self._cursor())
         if isinstance(known, str):
             missed = trigger.missed_since(datetime.fromisoformat(known))
             if missed is not None:
@@ -130,9 +131,10 @@ class TimedDriver(Driver):
 
     def _note(self) -> None:
         """Write down that each time up to now has had its run."""
-        if self.trigger.config.catch_up and self.entry.runs.has_store:
+        ledger = self.entry.runs.ledger
+        if self.trigger.config.catch_up and ledger is not None:
             now = self.entry.clock.now().isoformat()
-            self.entry.runs.spawn(self.entry.runs.set_cursor(self._cursor(), now))
+            self.entry.runs.spawn(ledger.set_cursor(self._cursor(), now))
 
     def _cursor(self) -> str:
         return f"{self.entry.name}|{self.entry.place_of(self.trigger)}"

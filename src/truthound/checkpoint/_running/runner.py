@@ -15,6 +15,7 @@ from truthound.checkpoint._running.active import INSIDE, ActiveRun
 from truthound.checkpoint._running.config import AsyncRunnerConfig
 from truthound.checkpoint._running.entries import Entries
 from truthound.checkpoint._running.ledger import used_store
+from truthound.checkpoint._running.registered import Registered
 from truthound.checkpoint._running.results import ResultQueue
 from truthound.checkpoint._running.runs import Runs
 from truthound.checkpoint._running.shutdown import Shutdown
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 
-class AsyncCheckpointRunner:
+class AsyncCheckpointRunner(Registered):
     """Runs checkpoints when their triggers say so, or when it is asked to.
 
     Every run that it accepts ends as one result, which goes to the callback, to whoever
@@ -109,32 +110,6 @@ class AsyncCheckpointRunner:
         """Whether it was started and is not yet being stopped."""
         return self._is_running
 
-    @property
-    def checkpoints(self) -> dict[str, Any]:
-        """The checkpoints by their names; a copy."""
-        return {entry.name: entry.checkpoint for entry in self._entries.all()}
-
-    def add_checkpoint(self, checkpoint: Any) -> AsyncCheckpointRunner:
-        """Add a checkpoint, and return the runner.
-
-        Where the runner runs, the checkpoint's triggers are started soon.
-
-        Raises:
-            ConfigurationError: there is one of that name, or its limits contradict
-                another's (a ``ValueError``).
-            TypeError: it is no checkpoint.
-        """
-        self._entries.add(checkpoint)
-        return self
-
-    def remove_checkpoint(self, name: str) -> bool:
-        """Remove a checkpoint; its runs that are under way go on.
-
-        Returns:
-            Whether there was one of that name.
-        """
-        return self._entries.remove(name)
-
     async def run_once_async(
         self, checkpoint: Any, context: Mapping[str, Any] | None = None
     ) -> CheckpointResult:
@@ -211,20 +186,6 @@ class AsyncCheckpointRunner:
     def active_runs(self) -> list[dict[str, Any]]:
         """Return what waits and what runs: id, checkpoint, state, trigger, times."""
         return self._runs.described()
-
-    def pause(self, name: str | None = None) -> None:
-        """Let the triggers of a checkpoint, or of all, start no runs.
-
-        What happens meanwhile is kept as while a checkpoint is busy: events and files,
-        and one run for the times that were missed with ``catch_up``.
-        """
-        for entry in self._entries.named(name):
-            entry.pause()
-
-    def resume(self, name: str | None = None) -> None:
-        """Let them start runs again."""
-        for entry in self._entries.named(name):
-            entry.resume()
 
     async def start_async(self) -> None:
         """Start the triggers. Where it runs already nothing happens.

@@ -13,6 +13,7 @@ from truthound.async_core._slots import TaskPriority
 from truthound.async_core._tasks import undisturbed, wake
 from truthound.checkpoint._callbacks import Callback
 from truthound.checkpoint._clients import shared_client
+from truthound.checkpoint._running.acceptance import Acceptance
 from truthound.checkpoint._running.active import (
     HOLDER,
     INSIDE,
@@ -21,8 +22,8 @@ from truthound.checkpoint._running.active import (
     SlotAgain,
     check_checkpoint,
     check_context,
-    cut_result,
 )
+from truthound.checkpoint._running.cutting import PATIENCE, cut_off
 from truthound.checkpoint._running.delivery import Delivery
 from truthound.checkpoint._running.execution import Execution
 from truthound.checkpoint._running.ledger import Ledger, check_policy
@@ -30,14 +31,11 @@ from truthound.checkpoint._running.lending import Lending
 from truthound.checkpoint._running.line import Line
 from truthound.checkpoint.model import CheckpointResult, priority_of
 from truthound.errors import ConfigurationError, NotRunningError
-from truthound.store import Journal, MemoryJournal, RunRecord, RunState
+from truthound.store import Journal, MemoryJournal, RunState
 from truthound.store._processes import new_owner
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
-# Seconds that a run that was cut off has to come to its end; an action may catch its
-# cancellation. After that its result is delivered without it.
-PATIENCE = 5.0
 UNBEGUN = "interrupted: stopped before it began"
 
 HandOver = Callable[[ActiveRun, CheckpointResult], Awaitable[None]]
@@ -92,9 +90,12 @@ class Runs:
         self._is_empty: asyncio.Future[None] | None = None
         self._client: Any = None  # held, so that connections stay open between runs
         self._others: set[asyncio.Task[Any]] = set()  # reports, triggers that start
-        self._ledger: Ledger | None = None
+        self.ledger: Ledger | None = None
         if store is not None:
-            self._ledger = Ledger(store, self._owner, recovery, registered, self)
+            self.ledger = Ledger(store, self._owner, recovery, registered, self)
+        self._acceptance = Acceptance(
+            self.journal, self._owner, self.ledger, self.report_soon
+        )
 
     async def open(self) -> None:
         """Accept runs, from now on or again.
@@ -104,13 +105,13 @@ class Runs:
         """
         if not self.is_open:
             self.is_open = True
-            if self._ledger is not None:
-                self._ledger.expect()
+            if self.ledger is not None:
+                self.ledger.expect()
             self._client = shared_client()
             await self._client.__aenter__()
-            if self._ledger is not None:
+            if self.ledger is not None:
                 try:
-                    await self._ledger.open()
+                    await self.ledger.open()
                 except BaseException:
                     self.is_open = False
                     await undisturbed(self._closed())
@@ -159,7 +160,7 @@ class Runs:
         self.delivery.counts.accepted += len(made)
         for run in made:
             run.trigger, run.has_caller, run.slot = trigger, has_caller, slot
-        written = self._accepting(made)
+        written = self._acceptance.of(made)
         for run in made:
             self.admit(run, written)
         if not self.is_open:
@@ -175,59 +176,12 @@ class Runs:
             written: writes it down as accepted; None if it is.
         """
         run.owner, run.written = self, written
-        if self._ledger is not None:
-            run.ticket.ledger = self._ledger
-            self._ledger.see(run.checkpoint)
+        if self.ledger is not None:
+            run.ticket.ledger = self.ledger
+            self.ledger.see(run.checkpoint)
         self.active[run.run_id] = run
         self.line.add(run)
         self._deal_soon()
-
-    def _accepting(self, made: Sequence[ActiveRun]) -> Once | None:
-        """Have runs written down as accepted; return what they are to wait for.
-
-        What a store is handed first it also writes first: nobody waits, but for the
-        answer to whether another process has the same due time.
-        """
-        ledger = self._ledger
-        if ledger is None or not ledger.is_present or not made or made[0].slot:
-            return Once(lambda: self._accepted(made), len(made) == 1)
-        writing = self.journal.accept([self._record(run) for run in made])
-        if not isinstance(writing, asyncio.Future):  # it is not open
-            return Once(lambda: self._answered(made, writing), False)
-        writing.add_done_callback(self._has_accepted)
-        for run in made:
-            run.accepting = writing
-        return None
-
-    async def _accepted(self, made: Sequence[ActiveRun]) -> None:
-        if self._ledger is not None:
-            await self._ledger.present()
-        records = [self._record(run) for run in made]
-        await self._answered(made, self.journal.accept(records))
-
-    async def _answered(self, made: Sequence[ActiveRun], writing: Any) -> None:
-        refused = await writing
-        for run in made:
-            run.is_refused = bool(refused) and run.run_id in refused
-
-    async def written(self, run_id: str) -> None:
-        """Wait until a run that was accepted in this turn is written down as such.
-
-        Raises:
-            StoreError: it cannot be, for now; the run goes on.
-        """
-        run = self.active[run_id]
-        if run.accepting is not None:
-            await asyncio.shield(run.accepting)
-        elif run.written is not None:
-            run.written.begin()
-            await run.written.done()
-
-    def _has_accepted(self, writing: asyncio.Future[Any]) -> None:
-        error = None if writing.cancelled() else writing.exception()
-        if isinstance(error, Exception):
-            logger.error("the journal failed", exc_info=error)
-            self.report_soon(error)
 
     def _deal_soon(self) -> None:
         if self.line.free > 0 and not self._is_dealing:
@@ -309,10 +263,10 @@ class Runs:
         try:
             await self.idle(grace)
         finally:
-            if self._left():
+            if self.left():
                 waited = asyncio.get_running_loop().time() - begun
                 why = f"interrupted: cut off after {round(waited, 1):g} s"
-                await undisturbed(self._cut_off(why))
+                await undisturbed(cut_off(self, why))
             if self._others - {asyncio.current_task()}:
                 await undisturbed(self._settled())
             await undisturbed(self._closed())
@@ -320,8 +274,8 @@ class Runs:
     async def _closed(self) -> None:
         """Leave the store, and let the connections go."""
         client, self._client = self._client, None
-        if self._ledger is not None:
-            await self._ledger.close()
+        if self.ledger is not None:
+            await self.ledger.close()
         if client is not None:
             await client.__aexit__(None, None, None)
 
@@ -333,7 +287,7 @@ class Runs:
             timer = loop.call_later(max(0, seconds), lambda: wake(self._is_empty))
             end = loop.time() + seconds
         try:
-            while self._left():
+            while self.left():
                 if seconds is not None and loop.time() >= end:
                     return False
                 if self._is_empty is None or self._is_empty.done():
@@ -364,20 +318,6 @@ class Runs:
         """Report an error from where nothing can be awaited."""
         self.spawn(self.delivery.report(error))
 
-    @property
-    def has_store(self) -> bool:
-        """Whether there is one."""
-        return self._ledger is not None
-
-    async def cursor(self, name: str) -> Any:
-        """Return how far a trigger has come, as the store has it; None: unknown."""
-        return None if self._ledger is None else await self._ledger.cursor(name)
-
-    async def set_cursor(self, name: str, value: Any) -> None:
-        """Write down how far a trigger has come."""
-        if self._ledger is not None:
-            await self._ledger.set_cursor(name, value)
-
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         """Run something beside the runs; :meth:`stop` waits for it."""
         context = Context()
@@ -387,19 +327,6 @@ class Runs:
         self._others.add(task)
         task.add_done_callback(self._others.discard)
         return task
-
-    def _record(self, run: ActiveRun) -> RunRecord:
-        return RunRecord(
-            run_id=run.run_id,
-            checkpoint=run.name,
-            state=RunState.ACCEPTED,
-            owner=self._owner,
-            accepted_at=run.accepted_at,
-            trigger=run.trigger,
-            context=run.context or {},
-            slot=run.slot and run.slot[0],
-            slot_ends=run.slot is not None and run.slot[1],
-        )
 
     async def _live(self, run: ActiveRun) -> None:
         """Take a run from its slot to its delivery, in a task of its own."""
@@ -412,19 +339,19 @@ class Runs:
             if run.is_refused:
                 self.delivery.counts.accepted -= 1  # it is another process's
             elif not run.is_abandoned:
-                if self._ledger is not None:
+                if self.ledger is not None:
                     self._lending.give_way(run)
                 await self.delivery.deliver(run, result)
                 self._look_at_owed(run)
         finally:
-            self._forget(run)
+            self.forget(run)
 
     def _look_at_owed(self, run: ActiveRun) -> None:
         keeper = run.ticket.keeper
-        if self._ledger is not None and keeper is not None and keeper.errors:
-            self._ledger.nudge()
+        if self.ledger is not None and keeper is not None and keeper.errors:
+            self.ledger.nudge()
 
-    def _forget(self, run: ActiveRun) -> None:
+    def forget(self, run: ActiveRun) -> None:
         if run.state == "done":
             return
         run.state = "done"
@@ -443,41 +370,21 @@ class Runs:
             run.on_gone()
         wake(self._is_empty)
 
-    def _left(self) -> list[ActiveRun]:
+    def left(self) -> list[ActiveRun]:
         """Return the runs that are under way, but for the one that asks this."""
         own = HOLDER.get()
         return [run for run in self.active.values() if run is not own]
 
-    async def _cut_off(self, why: str) -> None:
-        for run in self._left():
-            if not self.cut(run, why, RunState.INTERRUPTED):
-                self._hurry(run)
-        if await self.idle(PATIENCE):
-            return
-        for run in self._left():
-            if run.state == "delivering":
-                self._hurry(run)  # it was not yet that far
-            else:
-                logger.error("%s does not end; it is left behind", run.run_id)
-                if run.task is not None:
-                    _left_behind.add(run.task)  # the loop holds its tasks weakly
-                    run.task.add_done_callback(_left_behind.discard)
-                run.is_abandoned = run.is_hurried = True
-                await self.delivery.deliver(run, cut_result(run, self.clock))
-                self._forget(run)
-        await self.idle(PATIENCE)
+    async def written(self, run_id: str) -> None:
+        """Wait until a run that was accepted in this turn is written down as such.
 
-    def _hurry(self, run: ActiveRun) -> None:
-        """Give up the code of others that the delivery of a run waits for."""
-        run.is_hurried = True
-        if run.is_outside and run.task is not None:
-            run.task.cancel()
+        Raises:
+            StoreError: it cannot be, for now; the run goes on.
+        """
+        await self._acceptance.written(self.active[run_id])
 
     async def _settled(self) -> None:
         left = self._others - {asyncio.current_task()}
         _, pending = await asyncio.wait(left, timeout=PATIENCE) if left else ((), ())
         for task in pending:
             task.cancel()
-
-
-_left_behind: set[asyncio.Task[Any]] = set()

@@ -65,6 +65,8 @@ class Reader:
         except ConfigurationError as error:
             self.problems.add(name, str(error))
             return None
+        if node is not None and node.kind == "scalar" and node.text in cls.short_forms:
+            return dict(cls.short_forms[node.text])
         if node is not None and node.kind != "mapping" and node.scalar is not None:
             self.problems.add(
                 node,
