@@ -99,6 +99,23 @@ async def test_a_checkpoint_with_a_store_in_a_pool_without_one_is_written() -> N
         assert await looked(states, store) == {result.run_id: "finished"}
 
 
+async def test_without_a_store_in_any_case_the_environment_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRUTHOUND_STORE", "s.db")
+    made = checkpoint("c", WHOLE)
+    async with CheckpointPool(1, store=False) as pool:
+        await pool.submit(made)
+    await AsyncCheckpointRunner(store=False).run_once_async(made)
+    made.store = False
+    await made.run_async()
+    assert os.listdir() == []  # noqa: PTH208 - names, not paths
+    made.store = None
+    await made.run_async()
+    async with Store("s.db") as store:
+        assert len(await looked(states, store)) == 1
+
+
 async def test_each_end_has_its_state() -> None:
     store = Store("s.db")
     async with CheckpointPool(2, store=store) as pool:

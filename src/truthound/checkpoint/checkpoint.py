@@ -215,7 +215,9 @@ class Checkpoint(Asked):
             full: read all files of an incremental checkpoint.
         """
         run = Run(self.config, self.clock, context, full or self.full)
-        if not run.has_store and has_store(self.store):
+        # Whoever runs it has already asked the environment, or was told not to.
+        is_said = self.store is not None or run.ticket is None
+        if is_said and has_store(self.store) and not run.has_store:
             return await self._kept(run, context)
         return await self._whole(run)
 
