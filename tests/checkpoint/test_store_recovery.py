@@ -38,6 +38,7 @@ async def left(store: Store) -> None:
     good = Outcome(status="success", document=lambda: whole)
     await store.found("found", 1, "gone", good, [notice("found", owner="gone")])
     await store.accept([run("tired", "gone", attempt=3)])
+    await store.begun("tired", 3, "gone", NOW)
 
 
 @pytest.mark.parametrize("recovery", ["interrupted", "rerun"])

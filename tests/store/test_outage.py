@@ -27,6 +27,7 @@ from truthound.store import Store
 from truthound.store import _engine as engine_module
 
 FULL = sqlite3.OperationalError("database or disk is full")
+BACKEND = text("SELECT pg_backend_pid()")
 READ_ONLY = sqlite3.OperationalError("attempt to write a readonly database")
 
 
@@ -274,13 +275,62 @@ async def test_a_server_that_cuts_the_connection_loses_nothing() -> None:
             assert len(notices) == 2 * len(results)
 
 
-def cut_off(url: str, pid: int) -> None:
+QUESTIONS: dict[str, Any] = {
+    "accept": lambda store: store.accept([run("r")]),
+    "claim": lambda store: store.claim("me", ["rides"]),
+    "recover": lambda store: store.recover("me"),
+    "register": lambda store: store.register("me"),
+    "cursor": lambda store: store.set_cursor("c", 1),
+    "read": lambda store: asyncio.to_thread(states, store),
+}
+
+
+async def test_connections_that_the_server_ended_while_idle_are_replaced() -> None:
+    with postgres_schema() as url:
+        async with Store(url) as store:
+            for name, question in QUESTIONS.items():
+                await asyncio.to_thread(cut_off, url, *await pids_of(store))
+                await question(store)  # it does not fail
+                assert not store._writer._failure, name  # type: ignore[union-attr]
+            assert await asyncio.to_thread(states, store) == {"r": "interrupted"}
+
+
+async def test_a_server_that_ends_every_connection_is_an_outage() -> None:
+    """It is tried once more, not for ever."""
+    with postgres_schema() as url:
+        async with Store(url) as store:
+            pids = []
+
+            def ask(connection: Any) -> None:
+                pids.append(connection.scalar(BACKEND))
+                cut_off(url, pids[-1])
+                connection.scalar(BACKEND)
+
+            with pytest.raises(StoreError, match="terminating connection"):
+                await store._call(ask)
+            assert len(set(pids)) == 2
+            await asyncio.sleep(0.03)
+            await store.accept([run("r")])
+
+
+async def pids_of(store: Store) -> list[int]:
+    """Return the server's processes that the store is connected to."""
+
+    def reader() -> int:
+        with store.reading() as connection:
+            return int(connection.scalar(BACKEND) or 0)
+
+    return [await writer_of(store), await asyncio.to_thread(reader)]
+
+
+def cut_off(url: str, *pids: int) -> None:
+    """End some of the server's processes, and wait until they have."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+        for pid in pids:
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
 async def writer_of(store: Store) -> int:
     """Return the server's process that the writer is connected to."""
-    find = text("SELECT pg_backend_pid()")
-    found: int = await store._call(lambda connection: connection.scalar(find))
+    found: int = await store._call(lambda connection: connection.scalar(BACKEND))
     return found

@@ -45,7 +45,8 @@ async def test_each_run_of_a_dead_owner_has_its_fate(store: Store) -> None:
         await store.accept([run(run_id, "gone", **said)])
     await store.found("good", 1, "gone", GOOD, [notice("good", owner="gone")])
     await store.found("bad", 1, "gone", bad, [])
-    store.begin("fresh", 1, "gone", NOW)
+    await store.begun("fresh", 1, "gone", NOW)
+    await store.begun("tired", 3, "gone", NOW)
 
     found = await store.recover("me", known=["rides", "other"], again=["rides"])
     assert {r.run_id: str(r.state) for r in found.ended} == {
@@ -241,7 +242,7 @@ async def test_memory_ends_with_its_store() -> None:
 async def test_more_writes_than_may_wait_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writer_module, "MOST", 3)
+    monkeypatch.setattr(writer_module, "MOST", 4)
     free = threading.Event()
     async with Store("store.db") as store:
         holding = store._writer.call(lambda _: free.wait())  # type: ignore[union-attr]
@@ -252,7 +253,7 @@ async def test_more_writes_than_may_wait_are_refused(
         free.set()
         found = await asyncio.gather(*tasks, return_exceptions=True)
         assert [isinstance(f, StoreError) for f in found] == [False] * 3 + [True] * 2
-        assert "3 writes wait" in str(found[-1])
+        assert "4 writes wait" in str(found[-1])  # with the one that is under way
         await asyncio.wrap_future(holding)
         assert len(await looked(states, store)) == 3
 
@@ -260,27 +261,34 @@ async def test_more_writes_than_may_wait_are_refused(
 # ------------------------------------------------------------------------------ forks
 
 
+def accepted(store: Store, run_id: str) -> None:
+    async def accept() -> None:
+        await store.accept([run(run_id)])
+
+    asyncio.run(accept())
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_opens_anew_and_keeps_what_it_writes(address: str) -> None:
     go, went = os.pipe(), os.pipe()
     with Store(address) as store:
-        asyncio.run(store.accept([run("parent")]))
+        accepted(store, "parent")
         states(store)
         child = os.fork()
         if not child:
             status = 1
             try:
-                asyncio.run(store.accept([run("child 1")]))
+                accepted(store, "child 1")
                 os.write(went[1], b"x")
                 os.read(go[0], 1)
-                asyncio.run(store.accept([run("child 2")]))
+                accepted(store, "child 2")
                 status = 0 if len(states(store)) == 4 else 2
                 store.close()
             finally:
                 os._exit(status)
         os.read(went[0], 1)
-        asyncio.run(store.accept([run("parent 2")]))
+        accepted(store, "parent 2")
     os.write(go[1], b"x")  # the parent has closed it, the child goes on
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     for end in (*go, *went):

@@ -145,16 +145,18 @@ def table(head: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> str
         drawn.add_column(
             name,
             justify="right" if kind == "right" else "left",
-            no_wrap=True,
+            # Columns that wrap are narrowed first. This one is, and its cells are cut.
+            no_wrap=kind != "rest",
             overflow="ellipsis",
-            ratio=1 if kind == "rest" else None,
             min_width=None
             if kind == "rest"
             else max(len(name), _widest(rows, head, name)),
         )
     for row in rows:
         cells = ((c, "") if isinstance(c, str) else c for c in row)
-        drawn.add_row(*(Text(_line(text), style=style) for text, style in cells))
+        drawn.add_row(
+            *(Text(_line(text), style=style, no_wrap=True) for text, style in cells)
+        )
     return rendered(drawn)
 
 

@@ -22,6 +22,7 @@ from truthound.secrets import without_password
 PATIENCE = 30.0  # seconds to wait for another process that writes to the same file
 _KINDS = ("sqlite", "postgresql")
 _TOO_LARGE = "54"  # the class of PostgreSQL's errors that say so
+_ENDED = ("57P", "08")  # those that say that the server ends the connection
 _WRITABLE = "; it, its folder and what lies beside it must be there and be writable"
 _HINTS = {"unable to open": _WRITABLE, "readonly": _WRITABLE, "Read-only": _WRITABLE}
 _DAMAGED = ("malformed", "not a database", "disk image", "corrupt")
@@ -126,6 +127,20 @@ def is_outage(error: BaseException) -> bool:
     # As SQLAlchemy calls them, or the drivers themselves: PEP 249 has the names.
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"OperationalError", "InterfaceError"})
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether the server has ended the connection, so that another may serve.
+
+    It does so with one that was idle for long, or when it is started anew.
+    """
+    if isinstance(error, exc.DBAPIError):
+        return error.connection_invalidated
+    # Of psycopg itself, where SQLAlchemy was left out; without a state the connection
+    # was found closed. Errors of SQLite have no such attribute.
+    state = getattr(error, "sqlstate", "")
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return "OperationalError" in names and (state is None or state.startswith(_ENDED))
 
 
 @contextlib.contextmanager

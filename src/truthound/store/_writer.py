@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from truthound._clock import Clock
 from truthound.errors import StoreError
-from truthound.store._engine import explained, is_outage
+from truthound.store._engine import explained, is_lost, is_outage
 from truthound.store._writing import Group, Refused, Row, write_group
 
 logger: logging.Logger = logging.getLogger("truthound.store")
@@ -314,14 +314,20 @@ class Writer:
         for write in writes:
             for name, rows in write.rows.items():
                 getattr(group, name).extend(rows)
-        with self._transaction() as connection:
-            refused = write_group(connection, group)
-            return [
-                (write, write.call(connection) if write.call else None, None)
-                if write.answer is None
-                else (write, write.answer(refused), None)
-                for write in writes
-            ]
+        is_again = False
+        while True:
+            is_whole = False
+            try:
+                with self._transaction() as connection:
+                    refused = write_group(connection, group)
+                    outcomes = _outcomes(connection, writes, refused)
+                    is_whole = True
+                return outcomes
+            except Exception as error:
+                # Not even begun to be committed: a new connection may serve at once.
+                if is_again or is_whole or not is_lost(error):
+                    raise
+            is_again = True
 
     def _keep(self, writes: list[_Write], error: StoreError) -> None:
         """Keep what could not be written, and tell those who wait."""
@@ -336,6 +342,18 @@ class Writer:
         _tell(told)
         for write in self._kept:
             write.is_told = True
+
+
+def _outcomes(
+    connection: Connection, writes: Sequence[_Write], refused: Refused
+) -> list[_Told]:
+    """Return what those get who wait."""
+    return [
+        (write, write.call(connection) if write.call else None, None)
+        if write.answer is None
+        else (write, write.answer(refused), None)
+        for write in writes
+    ]
 
 
 def _tell(outcomes: Sequence[_Told]) -> None:

@@ -257,11 +257,20 @@ def accept(connection: Connection, records: Sequence[RunRecord]) -> list[str]:
 
 
 def _free(connection: Connection, record: RunRecord) -> None:
-    """Take a slot from a run whose process is gone."""
-    living = select(owners.c.owner)
+    """Take a slot from a run whose process is gone, if nobody else uses the store.
+
+    Whoever does may have the same schedule, and goes on with it: for him this due time
+    has had its run.
+    """
+    own = as_text(record.owner)
+    others = select(owners.c.owner).where(owners.c.owner != own)
     connection.execute(
         update(runs)
-        .where(runs.c.slot == as_text(record.slot or ""), runs.c.owner.not_in(living))
+        .where(
+            runs.c.slot == as_text(record.slot or ""),
+            runs.c.owner != own,
+            ~others.exists(),
+        )
         .values(slot=None)
     )
 

@@ -86,7 +86,8 @@ class RunRecord:
         context: what it was started with.
         slot: names the due time for which it was started; of several runs with the
             same slot only the first is accepted.
-        slot_ends: whether the slot is free again when the process that had it is gone.
+        slot_ends: whether the slot is free again when the process that had it is gone
+            and no other uses the store.
         status: of its result; None as long as there is none.
         source: the data, as results call it.
         summary: the result in one line.
