@@ -8,6 +8,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextlib.contextmanager
@@ -58,6 +59,13 @@ def replacing(
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(final.parent)
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Yield a file to write piece by piece; see :func:`replacing`."""
+    with replacing(path, mode) as temporary, temporary.open("wb") as file:
+        yield file
 
 
 def write_bytes(

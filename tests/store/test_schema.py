@@ -106,6 +106,10 @@ def _upgrade(connection: Any, place: str) -> None:
     command.upgrade(config, "head")
 
 
+async def accepted(store: Store) -> None:
+    await store.accept([run("new")])
+
+
 def dump(place: str) -> str:
     """Return a store of this release with a row in each table, as SQL."""
 
@@ -137,8 +141,8 @@ def test_a_store_of_each_release_keeps_its_rows(version: str) -> None:
         assert owed(store) == {("r", 0): "sending"}
         assert store.cursor("c") == [1]
         assert store.load("s") == [Part(file="f", fingerprint="1", state=b"\0\1")]
-        assert store.document("done") == {"status": "success"}
-        asyncio.run(store.accept([run("new")]))
+        assert store.document("done")["status"] == "success"
+        asyncio.run(accepted(store))
         assert states(store)["new"] == "accepted"
     engine, new = make_engine(url_of("s.db")), make_engine(url_of("new.db"))
     with new.begin() as connection:

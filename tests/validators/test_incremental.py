@@ -20,6 +20,7 @@ from keeping import InMemory, spoil, write
 from truthound.checkpoint import Checkpoint
 from truthound.data import sketches
 from truthound.errors import ConfigurationError, DataError
+from truthound.store import MemoryStore
 from truthound.validators import RowValidator
 from truthound.validators.validation import Validation
 
@@ -528,7 +529,6 @@ async def test_a_checkpoint_reads_all_if_told_so(way):
         validators=[{"sum": {"column": "n", "max": 99}}],
         incremental=True,
     )
-    checkpoint.parts = InMemory()
 
     async def go(**more):
         if way == "run":
@@ -537,5 +537,9 @@ async def test_a_checkpoint_reads_all_if_told_so(way):
             result = await checkpoint.run_async(**more)
         return _counts(result.validation_run)["files_read"]
 
-    assert [await go(), await go(), await go(full=True), await go()] == [3, 0, 3, 0]
+    async with MemoryStore() as store:
+        checkpoint.store = store
+        read = [await go(), await go(), await go(full=True), await go()]
+
+    assert read == [3, 0, 3, 0]
     assert checkpoint.to_dict()["incremental"] is True

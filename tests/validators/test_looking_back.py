@@ -119,6 +119,10 @@ def test_single_outliers_do_not_widen_the_bounds():
 
 def test_few_values_out_of_place_are_left_out_and_a_lasting_level_is_kept():
     held = [(at, value, True) for at, value in daily(range(10))]
+    wild = [(at, 1e4 * n, False) for n, (at, _, _) in enumerate(held)]
+    assert sound([*held, *wild]) == daily(range(10))
+    never = [(at, 99.0, False) for at, _, _ in held]
+    assert sound([*held, *never], 0) == daily(range(10))
     strange = [(MONDAY + n * DAY, 99.0, False) for n in range(10, 10 + LASTING)]
 
     assert sound([*held, *strange[:-1]]) == daily(range(10))
@@ -240,6 +244,12 @@ def first_check(result):
             "from 12 runs, got 36",
         ),
         (
+            {"distinct_count": {"column": "k", "anomaly": True}},
+            [frame() for _ in range(12)],
+            frame(kind="abcdefghijklmnopqrstuvwxyz"),
+            "different values from 12 runs, got 26",
+        ),
+        (
             {"null": {"column": "v", "anomaly": True}},
             [frame(missing=3 + n % 3) for n in range(12)],
             frame(missing=60),
@@ -311,6 +321,16 @@ def test_new_level_is_learned_when_it_lasts():
     held = [result.success for result in results[12:]]
     assert held[:LASTING] == [False] * LASTING
     assert held[-1]
+
+
+def test_outage_of_all_kinds_of_numbers_never_becomes_usual():
+    rule = {"row_count": {"anomaly": True}}
+    odd = [frame(n) for n in (1, 900, 30, 2_000, 5, 700, 60, 1_500, 9, 800)]
+    with MemoryStore() as store:
+        results = runs(store, [*[frame(100)] * 20, *odd, frame(100), frame(40)], [rule])
+
+    assert not any(result.success for result in results[20:30])
+    assert [result.success for result in results[30:]] == [True, False]
 
 
 def test_freshness_knows_when_something_new_should_have_come():

@@ -61,6 +61,16 @@ class Executor:
         self.story: Story | None = None
         self._clock = clock
 
+    def _tell(self, story: Story) -> None:
+        """Let others see how far a run is."""
+        self.story = story
+
+    def _ended(self, story: Story) -> PipelineRun:
+        """Return the story of a run that is over; it is the last one."""
+        run = story.close()
+        self.last_run = run
+        return run
+
     def _spawner(self) -> Spawner:
         """Return what starts the processes of a run."""
         return Spawner(

@@ -73,13 +73,14 @@ class AsyncPipelineExecutor(Executor):
         if inspect.iscoroutinefunction(progress):
             raise ConfigurationError("progress is a plain function, and is not awaited")
         names = checked_names(sites)
-        story = self.story = Story(names, self.config, self._clock, progress)
+        story = Story(names, self.config, self._clock, progress)
+        self._tell(story)
         spawner = self._spawner()
         try:
             async with telemetry.span("pipeline.run", sites=len(names)):
                 await self._run(story, spawner)
         finally:
-            run = self.last_run = story.close()
+            run = self._ended(story)
             await undisturbed(self._finished(spawner, run))
         return run.results
 

@@ -43,7 +43,8 @@ class PipelineExecutor(Executor):
             ConfigurationError: ``sites`` is no list of texts.
         """
         names = checked_names(sites)
-        story = self.story = Story(names, self.config, self._clock)
+        story = Story(names, self.config, self._clock)
+        self._tell(story)
         spawner = self._spawner()
         try:
             for name in story.names:
@@ -51,7 +52,7 @@ class PipelineExecutor(Executor):
                 story.begin(site)
                 story.end(complete_blocking(site, self._clock))
         finally:
-            run = self.last_run = story.close()
+            run = self._ended(story)
             self._finish(spawner, run)
         return run.results
 

@@ -162,7 +162,11 @@ def _settings(text: str, rule: str, cls: Any, part: _Part) -> Iterator[tuple[str
             problem = "expected option=value"
             raise ShorthandError(text, setting.position, problem)
         elif setting.text:
-            yield from _positional(text, rule, known, hints, setting)
+            if setting.bare in cls.short_forms:
+                yield from cls.short_forms[setting.bare].items()
+            else:
+                own = known - cls.not_own
+                yield from _positional(text, rule, own, hints, setting)
 
 
 def _positional(

@@ -9,6 +9,7 @@ from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.data.expr import ROWS, Batch, Metric, Showing
 from truthound.data.growing_files import Files
 from truthound.data.parts import FilePart, KeptPart, Known, key_digest, packed, unpacked
+from truthound.data.schema import Schema
 from truthound.data.sketches import available
 from truthound.data.table import RetypedError, Row, Table, number_key
 from truthound.errors import TruthoundError
@@ -45,6 +46,8 @@ class GrowingTable(Table):
     """
 
     addressable = True
+
+    schema: Schema
 
     def __init__(
         self,
@@ -216,7 +219,8 @@ class GrowingTable(Table):
         )
 
     def _read_all(self, reason: str) -> NoReturn:
-        self.all_because, self._open = reason, None
+        self.all_because = reason
+        self._open = None
         self.schema = self._all().schema
         raise ReadAllError(reason)
 

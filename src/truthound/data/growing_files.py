@@ -46,11 +46,11 @@ class Files(ABC):
         options: ReadOptions,
         base: Path,
     ) -> None:
-        self.origins = origins
-        self.kind = kind
-        self.name = name
-        self.options = options
-        self.names = [_name(origin, base) for origin in origins]
+        self.origins: Sequence[Origin] = origins
+        self.kind: str = kind
+        self.name: str = name
+        self.options: ReadOptions = options
+        self.names: list[str] = [_name(origin, base) for origin in origins]
         self.warnings: list[str] = []
 
     @abstractmethod
@@ -64,6 +64,11 @@ class Files(ABC):
         Returns:
             Whether all files have the same columns.
         """
+
+    def _settle_for(self, schema: Schema, described: str) -> None:
+        """Take the columns of all files as known."""
+        self.schema = schema
+        self.described = described
 
     @abstractmethod
     def one(self, place: int) -> Table:
@@ -96,7 +101,7 @@ class TypedFiles(Files):
         for place in new or [0]:
             self._open(place)
         place, (table, described) = next(iter(self._opened.items()))
-        self.schema, self.described = table.schema, described
+        self._settle_for(table.schema, described)
         seen = {described, *known, *(text for _, text in self._opened.values())}
         return len(seen) == 1
 
@@ -130,11 +135,12 @@ class TextFiles(Files):
 
     def settle(self, new: Sequence[int], known: Sequence[str]) -> bool:
         self._files = delimited(self.origins, self.kind, self.name, self.options)
-        self.warnings = self._files.warnings
-        self.schema = self._files.schema
+        self.warnings.extend(self._files.warnings)
         notations = sorted(self._files.notations.items())
         types = list(self._files.types.items())
-        self.described = digest(repr((types, notations, self._files.partitions.types)))
+        partitions = self._files.partitions.types
+        described = digest(repr((types, notations, partitions)))
+        self._settle_for(self._files.schema, described)
         return set(known) <= {self.described}
 
     def one(self, place: int) -> Table:

@@ -25,7 +25,7 @@ def write_parquet(
     """Write records to a Parquet file, without holding all of them in memory. Blocks.
 
     Args:
-        path: the file.
+        path: the file; of another name until it is whole (``_atomic.replacing``).
         columns: names, with text, integer, number or moment.
         batches: the records.
 

@@ -25,7 +25,7 @@ from truthound.store.baselines import CONFIGURATION
 from truthound.store.records import Owner
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
 LEASE = 30.0  # seconds that an owner is held to live without a sign of it
 
@@ -53,16 +53,15 @@ class Database:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         text = os.fspath(place)
-        self.url = url_of(text)
-        self.place = without_password(text)
+        self.url: URL = url_of(text)
+        self.place: str = without_password(text)
         self.path: Path | None = file_of(self.url)
-        self.lease = lease
-        self.clock = clock
+        self.lease: float = lease
+        self.clock: Clock = clock
         self._durable = durable
         self._lock = threading.RLock()
         self._users = 0
         self._reset()
-
         _all.add(self)
 
     def _reset(self) -> None:

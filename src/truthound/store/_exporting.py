@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -96,13 +96,14 @@ def export(
         **({"document": "text", "actions": "text"} if documents else {}),
     }
     try:
-        with _atomic.replacing(path) as temporary:
-            if suffix == ".parquet":
-                from truthound.data.records_file import write_parquet
+        if suffix == ".parquet":
+            from truthound.data.records_file import write_parquet
 
+            with _atomic.replacing(path) as temporary:
                 write_parquet(temporary, columns, batches())
-            else:
-                _write_lines(temporary, batches())
+        else:
+            with _atomic.opened(path) as file:
+                _write_lines(file, batches())
     except StoreError:
         raise
     except OSError as error:
@@ -137,12 +138,11 @@ def _record(row: Mapping[Any, Any]) -> dict[str, Any]:
     return record
 
 
-def _write_lines(path: Path, batches: Iterable[Sequence[dict[str, Any]]]) -> None:
+def _write_lines(file: BinaryIO, batches: Iterable[Sequence[dict[str, Any]]]) -> None:
     encoder = msgspec.json.Encoder()
-    with path.open("wb") as file:
-        for batch in batches:
-            lines = (encoder.encode(_with_values(record)) for record in batch)
-            file.writelines(line + b"\n" for line in lines)
+    for batch in batches:
+        lines = (encoder.encode(_with_values(record)) for record in batch)
+        file.writelines(line + b"\n" for line in lines)
 
 
 def _with_values(record: dict[str, Any]) -> dict[str, Any]:

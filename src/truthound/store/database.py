@@ -73,16 +73,16 @@ class Store(Asking, Owing):
         """Write down accepted runs, in one transaction.
 
         Returns:
-            What can be awaited, and need not be: the ids of those that are not, as
-            another run has their slot.
+            What can be awaited: the ids of those that are not, as another run has their
+            slot. They are written down whether anybody awaits it or not.
 
         Raises:
             StoreError: they cannot be written. They are kept in memory, and written as
                 soon as that is possible.
         """
         ids = [record.run_id for record in records]
-        writer = self._writer
-        if writer is None:
+        writer, loop = self._writer, _running_loop()
+        if writer is None or loop is None:
             return self._accept_later(records)
 
         def taken(refused: Refused) -> list[str]:
@@ -90,7 +90,6 @@ class Store(Asking, Owing):
                 return []
             return [run_id for run_id in ids if refused.get(as_text(run_id))]
 
-        loop = asyncio.get_running_loop()
         found: Awaitable[list[str]] = writer.write(
             lambda: {"accepted": list(records)}, taken, loop
         )
@@ -168,8 +167,8 @@ class Store(Asking, Owing):
         Raises:
             StoreError: see :meth:`accept`.
         """
-        writer = self._writer
-        if writer is None:
+        writer, loop = self._writer, _running_loop()
+        if writer is None or loop is None:
             return self._end_later(run_id, attempt, owner, state, at, outcome, settled)
         this = _this(run_id, attempt, owner)
         begun = writer.take_begin(run_id)
@@ -194,7 +193,6 @@ class Store(Asking, Owing):
                 found["actions"] = [{**this, "the_actions": actions}]
             return found
 
-        loop = asyncio.get_running_loop()
         is_ours: Awaitable[bool] = writer.write(rows, _is_ours(this["the_run"]), loop)
         return is_ours
 
@@ -363,6 +361,13 @@ def store_of(place: Place = None) -> Store | None:
     if place is None:
         place = named()
     return None if place is None or place is False else Store(place)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _is_ours(run_id: str) -> Callable[[Refused], bool]:

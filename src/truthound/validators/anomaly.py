@@ -14,6 +14,7 @@ from truthound.store import Past
 from truthound.validators.check import Finding
 from truthound.validators.looking_back import (
     LAST,
+    LASTING,
     LIMIT,
     MIN_RUNS,
     Expectation,
@@ -36,16 +37,19 @@ class LookingBack:
         limit: how many scales it may be off; see the page on looking back.
         min_runs: earlier runs without which the check passes and says so.
         last: how many earlier runs are looked at.
+        lasting: runs out of place in a row, that agree with each other, after which
+            they are taken for the new usual; 0: never.
     """
 
     not_own: ClassVar[frozenset[str]] = frozenset(
-        {"anomaly", "limit", "min_runs", "last", "learned"}
+        {"anomaly", "limit", "min_runs", "last", "lasting", "learned"}
     )
 
     anomaly: bool = False
     limit: float = LIMIT
     min_runs: int = MIN_RUNS
     last: int = LAST
+    lasting: int = LASTING
 
     def check_looking_back(self, looks: bool) -> None:
         """Refuse options that make no sense, or none without looking back.
@@ -54,23 +58,14 @@ class LookingBack:
             ConfigurationError: naming the option.
         """
         rule = getattr(self, "rule", "the rule")
-        for option, default in (
-            ("limit", LIMIT),
-            ("min_runs", MIN_RUNS),
-            ("last", LAST),
+        for option, default, least in (
+            ("limit", LIMIT, 0),
+            ("min_runs", MIN_RUNS, 1),
+            ("last", LAST, 1),
+            ("lasting", LASTING, 0),
         ):
             value = getattr(self, option)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            whole = option != "limit"
-            if not is_number or value != value or (whole and value != int(value)):
-                kind = "whole number" if whole else "number"
-                raise ConfigurationError(
-                    f"{option} of {rule} is a {kind}, not {value!r}"
-                )
-            if value <= 0 or value == math.inf:
-                raise ConfigurationError(
-                    f"{option} of {rule} is above 0, not {value!r}"
-                )
+            check_number(rule, option, value, least, whole=option != "limit")
             if value != default and not looks:
                 raise ConfigurationError(
                     f"{option} of {rule} goes together with looking at earlier runs"
@@ -107,7 +102,7 @@ class LookingBack:
             unit: of what, stands behind the bounds.
         """
         now = scope.clock.now()
-        values = series(scope.past(self.last), seen, check)
+        values = series(scope.past(self.last), seen, check, self.lasting)
         options: dict[str, Any] = {} if noise is None else {"noise": noise}
         expected = expect(
             values, now, limit=self.limit, min_runs=self.min_runs, **options
@@ -143,7 +138,7 @@ class LookingBack:
 
 
 def series(
-    past: Sequence[Past], seen: Seen, check: str
+    past: Sequence[Past], seen: Seen, check: str, lasting: int = LASTING
 ) -> list[tuple[datetime, float]]:
     """Return what a number was in earlier runs, without those that were out of place.
 
@@ -151,6 +146,7 @@ def series(
         past: earlier runs, the oldest first.
         seen: returns the number of a run from its metrics by name.
         check: the name of the check; it failed where the number was out of place.
+        lasting: see :class:`LookingBack`.
     """
     found = []
     for run in past:
@@ -163,7 +159,7 @@ def series(
         if math.isfinite(value):
             held = not run.values.get(f"failed:{check}")
             found.append((run.at, float(value), held))
-    return sound(found)
+    return sound(found, lasting)
 
 
 def details_of(expected: Expectation, low: float) -> dict[str, Any]:
@@ -183,3 +179,20 @@ def counting(middle: float) -> float:
     The square root of what is expected, and a thousandth of it at least.
     """
     return max(1.0, math.sqrt(abs(middle)), 0.001 * abs(middle))
+
+
+def check_number(
+    rule: str, option: str, value: Any, least: int, *, whole: bool
+) -> None:
+    """Refuse what is no number, or too small.
+
+    Raises:
+        ConfigurationError: naming the option.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or (whole and value != int(value)):
+        kind = "whole number" if whole else "number"
+        raise ConfigurationError(f"{option} of {rule} is a {kind}, not {value!r}")
+    if value < least or (not whole and value == 0):
+        said = f"{least} or more" if whole else "above 0"
+        raise ConfigurationError(f"{option} of {rule} is {said}, not {value!r}")

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import itemgetter
+from typing import Any, ClassVar
 
 from truthound.data import Column, Metric, Predicate
 from truthound.data.sketches import distinct_merge, theta
 from truthound.errors import ConfigurationError
 from truthound.validators._options import check_counts, refuse
+from truthound.validators.anomaly import LookingBack, counting
 from truthound.validators.base import Check, Finding, Scope, Validator
 from truthound.validators.bounds import interval
-from truthound.validators.metrics import nulls_of, rows_of, statistic
+from truthound.validators.check import check_name
+from truthound.validators.looking_back import counted
+from truthound.validators.metrics import name_of, nulls_of, rows_of, statistic
 from truthound.validators.repeats import distinct
 
 
 @dataclass(kw_only=True, eq=False)
-class DistinctCountValidator(Validator):
+class DistinctCountValidator(LookingBack, Validator):
     """A column must have so many different values.
 
     Missing values are none, so that a column without values has 0 of them. As for
@@ -27,6 +33,8 @@ class DistinctCountValidator(Validator):
         min: at least so many.
         max: at most so many.
         equals: exactly so many, instead of the two.
+        anomaly: about as many as in earlier runs; needs a store. ``limit``,
+            ``min_runs``, ``last`` and ``lasting`` go with it.
 
     Example:
         >>> import polars as pl, truthound
@@ -42,11 +50,24 @@ class DistinctCountValidator(Validator):
     max: int | None = None
     equals: int | None = None
 
+    short_forms: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "anomaly": {"anomaly": True}
+    }
+
+    @property
+    def looks_back(self) -> bool:
+        return self.anomaly
+
     def check_options(self) -> None:
         refuse(self, "mostly")
         between = self.min is not None or self.max is not None
-        if between is (self.equals is not None):
-            raise ConfigurationError("distinct_count needs min, max or both, or equals")
+        if (between, self.equals is not None, bool(self.anomaly)).count(True) != 1:
+            raise ConfigurationError(
+                "distinct_count needs min, max or both, or equals, or anomaly"
+            )
+        self.check_looking_back(self.anomaly)
+        if self.anomaly and self.by is not None:
+            raise ConfigurationError("by does not go together with anomaly")
         check_counts(self.rule, min=self.min, max=self.max, equals=self.equals)
 
     def checks(self, scope: Scope) -> Iterator[Check]:
@@ -72,17 +93,37 @@ class DistinctCountValidator(Validator):
             )
 
         for column in self.selected(scope):
-            key = (column.name,)
+            key, different = (column.name,), _distinct(column, where)
             yield Check(
                 validator=self,
                 columns=key,
-                metrics=(
-                    rows_of(where),
-                    nulls_of(key, where),
-                    _distinct(column, where),
-                ),
-                judge=judge,
+                metrics=(rows_of(where), nulls_of(key, where), different),
+                judge=partial(self._as_before, scope, key, name_of(different))
+                if self.anomaly
+                else judge,
             )
+
+    def _as_before(
+        self,
+        scope: Scope,
+        columns: tuple[str, ...],
+        name: str,
+        rows: int | None,
+        nulls: int | None,
+        different: int | None,
+    ) -> Finding:
+        """Hold the number to earlier runs."""
+        return self.held_to_past(
+            scope,
+            itemgetter(name),
+            check_name(self, columns),
+            float(different or 0),
+            checked=(rows or 0) - (nulls or 0),
+            noise=counting,
+            shown=counted,
+            least=0,
+            unit=" different values",
+        )
 
 
 def _distinct(column: Column, where: Predicate | None) -> Metric:

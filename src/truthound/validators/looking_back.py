@@ -39,7 +39,8 @@ BETTER = 0.7  # share of the errors of a simpler forecast that a richer one must
 NORMAL = 1.4826
 NINE_TENTHS = 1.645
 
-LASTING = 4  # values out of place in a row after which they are how it is now
+LASTING = 8  # values out of place in a row after which they are how it is now
+AGREE = 2.0  # times that a new level may wander as the one before did
 
 Past = Sequence[tuple[datetime, float]]
 Season = Callable[[datetime], Hashable]
@@ -135,26 +136,46 @@ def extremes_of(
 
 
 def sound(
-    values: Sequence[tuple[datetime, float, bool]],
+    values: Sequence[tuple[datetime, float, bool]], lasting: int = LASTING
 ) -> list[tuple[datetime, float]]:
     """Return the values to learn from: without those that were out of place.
 
-    If several in a row were, they are learned from: what lasts is no accident.
+    If several in a row were, and agree with each other, they are how it is now.
 
     Args:
         values: when, what, and whether it was as expected; the oldest first.
+        lasting: how many in a row; 0: never.
     """
     kept: list[tuple[datetime, float]] = []
     strange: list[tuple[datetime, float]] = []
     for at, value, held in values:
-        if held:
-            if len(strange) >= LASTING:
-                kept += strange
-            strange = []
-            kept.append((at, value))
-        else:
+        if not held:
             strange.append((at, value))
-    return kept + strange if len(strange) >= LASTING else kept
+            continue
+        kept += _lasting(strange, kept, lasting)
+        strange = []
+        kept.append((at, value))
+    return kept + _lasting(strange, kept, lasting)
+
+
+def _lasting(
+    strange: list[tuple[datetime, float]],
+    before: Sequence[tuple[datetime, float]],
+    lasting: int,
+) -> list[tuple[datetime, float]]:
+    """Return values out of place if they are a new level, else none.
+
+    A new level wanders about as much as the one before, or by a twentieth of itself.
+    """
+    if not lasting or len(strange) < lasting:
+        return []
+    usual, new = (
+        [value for _, value in some] for some in (before[-STEPS:], strange[-STEPS:])
+    )
+    level = median(new)
+    spread = _scale([value - level for value in new])
+    known = _scale([value - median(usual) for value in usual]) if usual else 0.0
+    return strange if spread <= max(AGREE * known, 0.05 * abs(level)) else []
 
 
 def _tried(method: str, past: Past, now: datetime) -> tuple[float, float] | None:

@@ -31,6 +31,7 @@ from truthound.validators.bounds import (
 from truthound.validators.check import check_name
 from truthound.validators.looking_back import (
     LAST,
+    LASTING,
     LIMIT,
     MIN_RUNS,
     counted,
@@ -190,6 +191,7 @@ class RangeValidator(LookingBack, RowValidator):
             limit=LIMIT,
             min_runs=MIN_RUNS,
             last=LAST,
+            lasting=LASTING,
             name=name,
         )
 
@@ -199,7 +201,12 @@ class RangeValidator(LookingBack, RowValidator):
         check = check_name(self, (column.name,))
         sides = []
         for metric in extremes(column, where):
-            values = series(scope.past(self.last), itemgetter(name_of(metric)), check)
+            values = series(
+                scope.past(self.last),
+                itemgetter(name_of(metric)),
+                check,
+                self.lasting,
+            )
             sides.append([value for _, value in values])
         if min(map(len, sides)) < self.min_runs:
             return None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from truthound.checkpoint._running.active import ActiveRun, Once
 from truthound.checkpoint._running.ledger import Ledger
 from truthound.store import Journal, RunRecord, RunState
-
-logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 
 class Acceptance:
@@ -21,37 +17,34 @@ class Acceptance:
         journal: where.
         owner: in whose name.
         ledger: of the store, if the journal is one.
-        report_soon: told what cannot be written.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        owner: str,
-        ledger: Ledger | None,
-        report_soon: Callable[[Exception], None],
-    ) -> None:
+    def __init__(self, journal: Journal, owner: str, ledger: Ledger | None) -> None:
         self._journal = journal
         self._owner = owner
         self._ledger = ledger
-        self._report_soon = report_soon
 
-    def of(self, made: Sequence[ActiveRun]) -> Once | None:
-        """Have runs written down as accepted; return what they are to wait for.
+    def of(self, made: Sequence[ActiveRun]) -> Once:
+        """Have runs written down as accepted; return what they wait for.
 
-        What a store is handed first it also writes first: nobody waits, but for the
-        answer to whether another process has the same due time.
+        A store is handed them at once, so that those that wait for a slot are in it,
+        too. They begin when that is committed: what ends this process must be known.
         """
-        ledger = self._ledger
-        if ledger is None or not ledger.is_present or not made or made[0].slot:
-            return Once(lambda: self._accepted(made), len(made) == 1)
+        ledger, is_alone = self._ledger, len(made) == 1
+        if ledger is None or not ledger.is_present:
+            return Once(lambda: self._accepted(made), is_alone)
         writing = self._journal.accept([self._record(run) for run in made])
-        if not isinstance(writing, asyncio.Future):  # it is not open
-            return Once(lambda: self._answered(made, writing), False)
-        writing.add_done_callback(self._has_accepted)
-        for run in made:
-            run.accepting = writing
-        return None
+        return Once(lambda: self._answered(made, writing), is_alone)
+
+    async def written(self, run: ActiveRun) -> None:
+        """Wait until a run is written down as accepted.
+
+        Raises:
+            StoreError: it cannot be, for now; the run goes on.
+        """
+        if run.written is not None:
+            run.written.begin()
+            await run.written.done()
 
     async def _accepted(self, made: Sequence[ActiveRun]) -> None:
         if self._ledger is not None:
@@ -60,27 +53,10 @@ class Acceptance:
         await self._answered(made, self._journal.accept(records))
 
     async def _answered(self, made: Sequence[ActiveRun], writing: Any) -> None:
+        """Wait for the answer: another process may have the same due time."""
         refused = await writing
         for run in made:
             run.is_refused = bool(refused) and run.run_id in refused
-
-    async def written(self, run: ActiveRun) -> None:
-        """Wait until a run that was accepted in this turn is written down as such.
-
-        Raises:
-            StoreError: it cannot be, for now; the run goes on.
-        """
-        if run.accepting is not None:
-            await asyncio.shield(run.accepting)
-        elif run.written is not None:
-            run.written.begin()
-            await run.written.done()
-
-    def _has_accepted(self, writing: asyncio.Future[Any]) -> None:
-        error = None if writing.cancelled() else writing.exception()
-        if isinstance(error, Exception):
-            logger.error("the journal failed", exc_info=error)
-            self._report_soon(error)
 
     def _record(self, run: ActiveRun) -> RunRecord:
         return RunRecord(

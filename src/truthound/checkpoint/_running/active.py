@@ -82,7 +82,6 @@ class ActiveRun:
         attempt: how often it was begun, in whichever process.
         slot: names the due time for which it was started, and whether that is free
             again when the process is gone.
-        accepting: is done when it is written down as accepted, if nobody waits for it.
         is_refused: whether another run has its slot.
         is_late: whether it has given its slot up while its end is written down.
     """
@@ -117,7 +116,6 @@ class ActiveRun:
     on_gone: Callable[[], None] | None = None
     attempt: int = 1
     slot: tuple[str, bool] | None = None
-    accepting: asyncio.Future[Any] | None = None
     is_refused: bool = False
     is_late: bool = False
 

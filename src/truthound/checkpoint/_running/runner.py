@@ -77,7 +77,8 @@ class AsyncCheckpointRunner(Registered):
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:
-        self.config = config = AsyncRunnerConfig.of(self, config, options)
+        config = AsyncRunnerConfig.of(self, config, options)
+        self.config: AsyncRunnerConfig = config
         self.clock = clock
         self.stopped_because: str | None = None
         self._runs = Runs(

@@ -93,9 +93,7 @@ class Runs:
         self.ledger: Ledger | None = None
         if store is not None:
             self.ledger = Ledger(store, self._owner, recovery, registered, self)
-        self._acceptance = Acceptance(
-            self.journal, self._owner, self.ledger, self.report_soon
-        )
+        self._acceptance = Acceptance(self.journal, self._owner, self.ledger)
 
     async def open(self) -> None:
         """Accept runs, from now on or again.
