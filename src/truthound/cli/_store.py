@@ -49,9 +49,8 @@ def store_for(given: str | None, config: str | None) -> Store:
     Raises:
         ConfigurationError: it is no place where a store can be.
     """
-    from truthound.checkpoint.config import find_configuration
     from truthound.store import Store, store_of
-    from truthound.store._place import FILE
+    from truthound.store._place import FILE, find_configuration
 
     named = store_of(given)
     if named is not None:

@@ -19,9 +19,8 @@ from truthound.secrets import without_password
 from truthound.store import _recovery
 from truthound.store._engine import make_engine, translated, url_of
 from truthound.store._opening import Mark, count_commit, file_of, open_tables
-from truthound.store._place import FILE
+from truthound.store._place import FILE, beside_configuration
 from truthound.store._writer import Writer
-from truthound.store.baselines import CONFIGURATION
 from truthound.store.records import Owner
 
 if TYPE_CHECKING:
@@ -82,11 +81,7 @@ class Database:
             start: the folder where the search begins.
             options: as for the class.
         """
-        here = Path(start).resolve()
-        for folder in (here, *here.parents):
-            if (folder / CONFIGURATION).is_file():
-                return cls(folder / FILE, **options)
-        return cls(here / FILE, **options)
+        return cls(beside_configuration(start) / FILE, **options)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r})"

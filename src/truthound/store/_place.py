@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 FILE = Path(".truthound", "truthound.db")
+CONFIGURATIONS = ("truthound.yaml", "truthound.yml", "truthound.json")
 VARIABLE = "TRUTHOUND_STORE"  # a path or an address
 
 
@@ -21,3 +22,19 @@ def has_store(place: object = None) -> bool:
         place: None: what the variable says; False: there is none in any case.
     """
     return named() is not None if place is None else place is not False
+
+
+def find_configuration(start: str | os.PathLike[str] = ".") -> Path | None:
+    """Return the nearest configuration file in a folder or one above it."""
+    here = Path(start).resolve()
+    for folder in (here, *here.parents):
+        for name in CONFIGURATIONS:
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def beside_configuration(start: str | os.PathLike[str] = ".") -> Path:
+    """Return the folder of the nearest configuration upwards, else this one."""
+    file = find_configuration(start)
+    return Path(start).resolve() if file is None else file.parent

@@ -13,9 +13,9 @@ from typing import Any
 
 from truthound import _atomic
 from truthound.errors import StoreError
+from truthound.store._place import beside_configuration
 
 FOLDER = Path(".truthound", "baselines")
-CONFIGURATION = "truthound.yaml"
 _VERSION = 1
 
 
@@ -49,11 +49,7 @@ class Baselines:
     @classmethod
     def near(cls, start: str | os.PathLike[str] = ".") -> Baselines:
         """Return those beside the nearest ``truthound.yaml`` upwards, else here."""
-        here = Path(start).resolve()
-        for folder in (here, *here.parents):
-            if (folder / CONFIGURATION).is_file():
-                return cls(folder / FOLDER)
-        return cls(here / FOLDER)
+        return cls(beside_configuration(start) / FOLDER)
 
     def path(self, checkpoint: str, source: str) -> Path:
         """Return the file of one baseline, whether it exists or not."""

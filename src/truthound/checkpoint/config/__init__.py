@@ -13,11 +13,12 @@ from truthound.checkpoint.config._checkpoints import checkpoints_of
 from truthound.checkpoint.config._document import Problems, read, scalar
 from truthound.errors import ConfigurationFileError
 from truthound.store import Baselines
+from truthound.store._place import CONFIGURATIONS, find_configuration
 from truthound.store.baselines import FOLDER
 
 __all__ = ["FILE_NAMES", "find_configuration", "load_checkpoints", "scalar"]
 
-FILE_NAMES = ("truthound.yaml", "truthound.yml", "truthound.json")
+FILE_NAMES = CONFIGURATIONS
 
 
 def load_checkpoints(
@@ -66,16 +67,6 @@ def load_checkpoints(
     )
     problems.raise_any()
     return found
-
-
-def find_configuration(start: str | os.PathLike[str] = ".") -> Path | None:
-    """Return the nearest configuration file in a folder or one above it."""
-    here = Path(start).resolve()
-    for folder in (here, *here.parents):
-        for name in FILE_NAMES:
-            if (folder / name).is_file():
-                return folder / name
-    return None
 
 
 def shown_path(path: Path) -> str:
