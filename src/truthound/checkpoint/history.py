@@ -285,5 +285,9 @@ def _known(store: Store, checkpoint: str) -> set[str]:
     latest = store.past(checkpoint, limit=1)
     if not latest:
         return set()
-    metrics = {name.removeprefix(CHECK) for name in latest[0].values}
+    metrics = {
+        name.removeprefix(CHECK)
+        for name, value in latest[0].values.items()
+        if _number(value) is not None and not name.startswith("fails ")
+    }
     return metrics | set(_checks(result(store, latest[0].run_id)))
