@@ -297,8 +297,15 @@ def _declare(file: Path, leaves: list[int], columns: list[str]) -> None:
         connection.execute("DELETE FROM sqlite_master WHERE name LIKE 'leaf_%'")
         connection.executemany(
             "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) "
-            "VALUES ('table', ?1, ?1, ?2, ?3)",
-            [(f"leaf_{n}", n, f"CREATE TABLE leaf_{n} ({listed})") for n in leaves],
+            "VALUES ('table', :name, :name, :page, :sql)",
+            [
+                {
+                    "name": f"leaf_{n}",
+                    "page": n,
+                    "sql": f"CREATE TABLE leaf_{n} ({listed})",
+                }
+                for n in leaves
+            ],
         )
 
 
