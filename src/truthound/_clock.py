@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+_REALTIME_COARSE = 5  # CLOCK_REALTIME_COARSE of Linux, which Python has no name for
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,9 @@ class Clock:
 
         Linux stamps with a clock that goes in steps of some milliseconds.
         """
-        coarse: int | None = getattr(time, "CLOCK_REALTIME_COARSE", None)
-        return time.time_ns() if coarse is None else time.clock_gettime_ns(coarse)
+        if sys.platform == "linux":
+            return time.clock_gettime_ns(_REALTIME_COARSE)
+        return time.time_ns()
 
     def sleep(self, seconds: float) -> None:
         """Wait, and hold up the thread."""
