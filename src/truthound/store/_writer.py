@@ -255,16 +255,20 @@ class Writer:
     def _last_try(self) -> None:
         kept, self._kept = self._kept, deque()
         if kept:
+            self._failure = None
             self._write(list(kept))
 
     def _write_all(self) -> None:
         with self._lock:
-            writes = [*self._kept, *self._writes]
-            self._last = len(self._writes)
-            self._kept.clear()
+            now = self._clock.monotonic()
+            failure = self._failure if now < self._again_at else None
+            writes = list(self._writes)
+            self._last = len(writes)
+            if failure is None:
+                writes = [*self._kept, *writes]
+                self._kept.clear()
             self._writes.clear()
             self._under_way = len(writes)
-            now = self._clock.monotonic()
             due = [
                 run_id
                 for run_id, (at, _) in self._begun.items()
@@ -276,8 +280,8 @@ class Writer:
             writes.append(_Write(lambda: {"begun": rows}))
         if not writes:
             return
-        if self._failure is not None and self._clock.monotonic() < self._again_at:
-            self._keep(writes, self._failure)  # it has just failed
+        if failure is not None:
+            self._keep(writes, failure)  # it has just failed
         else:
             self._failure = None
             self._write(writes)
@@ -340,7 +344,7 @@ class Writer:
                 told.append((write, None, error))
             self._kept.append(write)
         _tell(told)
-        for write in self._kept:
+        for write in writes:
             write.is_told = True
 
 
