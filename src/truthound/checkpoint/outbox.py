@@ -111,7 +111,7 @@ class Sender:
         """
         if not known:
             return []
-        taken = await self._store.claim(self._owner, known, limit=AT_ONCE, only=only)
+        taken = await self._claimed(known, only)
         tasks: list[asyncio.Task[str | None]] = []
         try:
             async with asyncio.TaskGroup() as group:
@@ -123,6 +123,22 @@ class Sender:
         return [
             (notice, task.result()) for notice, task in zip(taken, tasks, strict=True)
         ]
+
+    async def _claimed(
+        self, known: Mapping[str, Any], only: Sequence[tuple[str, int]] | None
+    ) -> list[Notice]:
+        """Take what is due; if cancelled meanwhile, what was taken is owed again."""
+        claiming = asyncio.ensure_future(
+            self._store.claim(self._owner, known, limit=AT_ONCE, only=only)
+        )
+        try:
+            return await undisturbed(claiming)
+        except asyncio.CancelledError:
+            if not claiming.cancelled() and claiming.exception() is None:
+                for notice in claiming.result():
+                    owed = Settled(position=notice.position, state=NoticeState.OWED)
+                    await undisturbed(self._settle(notice, owed))
+            raise
 
     async def _send(self, notice: Notice, checkpoint: Any) -> str | None:
         """Try one notification; return what went wrong."""
