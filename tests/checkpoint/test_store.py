@@ -272,6 +272,27 @@ async def test_an_action_that_is_not_there_any_more_is_given_up(actions: Any) ->
         assert await looked(owed, store) == {("r", 0): "dead"}
 
 
+async def test_what_is_taken_while_the_sender_is_cancelled_is_owed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = checkpoint("rides", WHOLE, actions=[Act("hook")])
+    async with MemoryStore() as store:
+        await store.accept([run(owner="gone")])
+        await store.found("r", 1, "gone", GOOD, [notice(owner="gone")])
+        await store.recover("me")
+        claim = store.claim
+
+        async def cancelled_meanwhile(*args: Any, **options: Any) -> Any:
+            sending.cancel()
+            return await claim(*args, **options)
+
+        monkeypatch.setattr(store, "claim", cancelled_meanwhile)
+        sending = asyncio.ensure_future(deliver_due(store, [made]))
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert await looked(owed, store) == {("r", 0): "owed"}
+
+
 async def test_a_run_that_is_cut_off_in_its_actions_owes_them() -> None:
     for way in ("alone", "pool"):
         slow = Act("slow", 60)

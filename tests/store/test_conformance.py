@@ -263,6 +263,17 @@ async def test_only_who_sends_settles(store: Store) -> None:
     assert await looked(owed, store) == {("r", 0): "delivered"}
 
 
+async def test_what_was_claimed_without_an_answer_is_owed_again(store: Store) -> None:
+    await store.register("me")
+    await owing(store, notice(), notice(position=1, state=NoticeState.OWED))
+    await store.claim("me", ["rides"])  # the answer of which is lost
+    assert (await store.recover("me")).notices == 0  # the run may be trying them
+    done = Outcome(status="success")  # its document is there
+    assert await store.end("r", 1, "me", RunState.FINISHED, NOW, done)
+    assert (await store.recover("me")).notices == 2
+    assert set((await looked(owed, store)).values()) == {"owed"}
+
+
 async def test_notifications_are_put_back_and_dropped(store: Store) -> None:
     states_ = [NoticeState.DEAD, NoticeState.DROPPED, NoticeState.SENDING]
     await owing(

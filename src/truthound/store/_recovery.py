@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, text, update
 
 from truthound.store._processes import is_gone
 from truthound.store._rows import as_text, run_of_row
@@ -73,7 +73,8 @@ def recover(
 
     Args:
         connection: in a transaction.
-        owner: who asks, and gets the runs that are to be run again.
+        owner: who asks, and gets the runs that are to be run again. It sends nothing
+            that is owed meanwhile, but for what its runs try themselves.
         now: by the clock of this machine.
         known: checkpoints whose runs are looked at; None: all.
         again: of these, the ones whose runs are run again.
@@ -110,7 +111,17 @@ def recover(
         if changed is not None:
             record = run_of_row(changed)
             (ended if record.state.is_end else taken).append(record)
-    lost = (notices.c.state == "sending", notices.c.owner.not_in(living))
+    has_ended = (
+        select(runs.c.seq)
+        .where(runs.c.run_id == notices.c.run_id, runs.c.state.not_in(ACTIVE))
+        .exists()
+    )
+    # Of its own, what no run of it tries: it was claimed, and the answer was lost.
+    own = and_(notices.c.owner == as_text(owner), has_ended)
+    lost = (
+        notices.c.state == "sending",
+        or_(notices.c.owner.not_in(living), own),
+    )
     connection.execute(
         update(notices)
         .where(*lost, notices.c.attempts >= TRIES)
