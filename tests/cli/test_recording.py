@@ -41,8 +41,8 @@ def recorded(path: str | Path = STORE) -> list[str | None]:
         return [run.status for run in store.runs()]
 
 
-def watched(*words: str, env: dict[str, str] | None = None) -> None:
-    """Watch until the first result is there."""
+def watched(*words: str, env: dict[str, str] | None = None) -> str:
+    """Watch until the first result is there; return standard error."""
     process = subprocess.Popen(
         command("watch", *words), env=environment(**(env or {})),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -51,8 +51,9 @@ def watched(*words: str, env: dict[str, str] | None = None) -> None:
         assert process.stdout is not None
         assert "rides" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        _, told = process.communicate(timeout=20)
     assert process.returncode == 130
+    return told
 
 
 def started(which: str, *words: str, env: dict[str, str] | None = None) -> None:
@@ -109,6 +110,29 @@ def test_a_store_that_was_asked_for_and_cannot_be_made_is_code_3() -> None:
         assert "rides  " in done.stdout  # it was checked all the same
     both = call("run", "--store", "s.db", "--no-store")
     assert (both.returncode, "not both" in both.stderr) == (2, True)
+
+
+@pytest.mark.timeout(120)
+def test_data_is_checked_whichever_page_of_the_store_is_damaged() -> None:
+    assert call("run", "-q").returncode == 0
+    content = STORE.read_bytes()
+    refused = 0
+    for start in range(0, len(content), 4096):
+        STORE.write_bytes(content[:start] + bytes(4096) + content[start + 4096 :])
+        done = call("run")
+        assert "✔ rides" in done.stdout, start
+        assert done.returncode == (3 if "nothing is recorded" in done.stderr else 0)
+        refused += done.returncode == 3
+    assert refused > 1
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_data_is_watched_beside_a_damaged_store(page: int) -> None:
+    assert call("run", "-q").returncode == 0
+    content = STORE.read_bytes()
+    start = page * 4096
+    STORE.write_bytes(content[:start] + bytes(4096) + content[start + 4096 :])
+    assert "nothing is recorded" in watched()
 
 
 def test_checks_run_beside_a_damaged_store_and_the_way_out_is_named() -> None:

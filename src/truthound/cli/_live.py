@@ -18,6 +18,7 @@ from truthound.errors import StoreError
 
 if TYPE_CHECKING:
     from truthound.checkpoint import Checkpoint, CheckpointResult
+    from truthound.cli._store import Recording
 
 SILENT_FOR = 0.5  # seconds before anything is shown
 STEP = 0.2  # seconds between two pictures
@@ -30,21 +31,34 @@ async def run_live(
     grace: float,
     *,
     quiet: bool,
-    store: Any,
+    recording: Recording,
 ) -> tuple[list[CheckpointResult], int | None]:
     """Run checkpoints side by side and show how far they are.
 
-    What earlier runs of theirs still owe is sent too, if it is due.
+    What earlier runs of theirs still owe is sent too, if it is due. With a store that
+    cannot be used they run all the same, and ``recording`` has given up.
 
     Returns:
         Their results, in their order, and the signal that ended it early, if one did.
     """
     ended: list[CheckpointResult] = []
-    pool = CheckpointPool(
-        most, ended.append, graceful_shutdown_timeout=grace, store=store
-    )
+
+    def made() -> CheckpointPool:
+        return CheckpointPool(
+            most,
+            ended.append,
+            graceful_shutdown_timeout=grace,
+            store=recording.store,
+        )
+
     async with catching_signals() as signals:
-        await pool.start()
+        pool = made()
+        try:
+            await pool.start()
+        except StoreError as error:
+            recording.give_up(error)
+            pool = made()
+            await pool.start()
         try:
             task = asyncio.get_running_loop().create_task(pool.submit_many(checkpoints))
             async with _shown(pool, ended, len(checkpoints), quiet=quiet):
@@ -56,8 +70,8 @@ async def run_live(
                         "again to cut them off"
                     )
                     await signals.first_of(pool.stop())
-            if store and not signals.came:
-                await signals.first_of(deliver_due(store, checkpoints))
+            if recording.store and not signals.came:
+                await signals.first_of(deliver_due(recording.store, checkpoints))
         except StoreError as error:
             stderr(f"truthound: {error}")
         finally:

@@ -71,6 +71,11 @@ class Recording:
         self.store: Any = False
         self.code: Exit = Exit.PASSED
 
+    def give_up(self, error: Exception) -> None:
+        """Go on without the store: it is there, and damaged or out of reach."""
+        stderr(f"truthound: {error}; nothing is recorded")
+        self.store, self.code = False, Exit.INCOMPLETE
+
     def worst(self, code: int) -> int:
         """Return the exit code of the command: checks that ran were not recorded."""
         if self.code and code in (Exit.PASSED, Exit.FAILED, Exit.ACTION_FAILED):

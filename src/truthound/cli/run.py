@@ -69,7 +69,7 @@ def run(
                 max_concurrent,
                 grace,
                 quiet=given["quiet"],
-                store=recording.store,
+                recording=recording,
             )
         )
     deliver(checkpoints, results, given)

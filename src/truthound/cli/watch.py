@@ -13,6 +13,7 @@ from truthound._words import plural
 from truthound.cli import _options, _store
 from truthound.cli._boundary import Exit, is_terminal, printable, stderr, stdout
 from truthound.cli.check import chosen
+from truthound.errors import StoreError
 
 if TYPE_CHECKING:
     from truthound.checkpoint import Checkpoint, CheckpointResult
@@ -91,15 +92,25 @@ def watch(
         for problem in waiting:
             stderr(f"{problem} yet")
     with _store.opened(given, config) as recording:
-        came = _serve(
-            triggered,
-            form,
-            quiet=given["quiet"],
-            max_concurrent_checkpoints=max_concurrent,
-            graceful_shutdown_timeout=grace,
-            store=recording.store,
-            recovery=recovery,
-        )
+
+        def serve() -> int | None:
+            return _serve(
+                triggered,
+                form,
+                quiet=given["quiet"],
+                max_concurrent_checkpoints=max_concurrent,
+                graceful_shutdown_timeout=grace,
+                store=recording.store,
+                recovery=recovery,
+            )
+
+        try:
+            came = serve()
+        except StoreError as error:  # it could not begin
+            if not recording.store:
+                raise
+            recording.give_up(error)
+            came = serve()
     return recording.worst(Exit.PASSED if came is None else 128 + came)
 
 
