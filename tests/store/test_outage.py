@@ -156,6 +156,23 @@ async def test_what_could_not_be_written_in_the_end_is_counted(
     assert "1 writes are lost" in caplog.text
 
 
+async def test_one_bad_write_costs_no_other_at_the_last_try(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from truthound.store import _writer
+
+    monkeypatch.setattr(_writer, "AGAIN", 60)
+    made = [run("a"), run("a"), run("b")]  # the second is there already
+    async with Faulty("s.db", 1, 1, FULL, late=False) as store:
+        told = await asyncio.gather(
+            *(store.accept([one]) for one in made), return_exceptions=True
+        )
+        assert [type(error) for error in told] == [StoreError] * 3
+    assert "writes are lost" not in caplog.text
+    async with Store("s.db") as again:
+        assert set(await asyncio.to_thread(states, again)) == {"a", "b"}
+
+
 async def test_a_checkpoint_alone_runs_although_nothing_can_be_written() -> None:
     acted = Act("one")
     store = Faulty("s.db", 1, 10**6, FULL, late=False)
