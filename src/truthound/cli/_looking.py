@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from truthound._clock import SYSTEM_CLOCK
 from truthound.cli import _store
 from truthound.cli._boundary import is_terminal, printable, stderr
@@ -23,16 +21,6 @@ STYLES = {"success": "green", "warning": "yellow", "failure": "red", "error": "r
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(m|h|d|w)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SHORT = re.compile(r".*_([0-9a-f]{8})")
-
-form = click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="How it looks.",
-)
 
 
 def store_that_is(given: str | None, config: str | None) -> Store | None:

@@ -166,3 +166,26 @@ configuration = click.option(
     metavar="FILE",
     help="The configuration; else the nearest truthound.yaml.",
 )
+
+form = click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="How it looks.",
+)
+
+
+def limit(default: int, help_: str) -> Callable[[Function], Function]:
+    """Return a decorator that adds ``-n``, how many there are to be."""
+    return click.option(
+        "-n",
+        "--limit",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help=help_,
+    )

@@ -41,15 +41,7 @@ _source = click.option(
 @click.argument("name", required=False)
 @_source
 @_options.configuration
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="How it looks.",
-)
+@_options.form
 def show(name: str | None, source: str | None, config: str | None, form: str) -> int:
     """Show what was learned: of the checkpoint NAME, or of all."""
     import dataclasses

@@ -32,15 +32,7 @@ def checkpoint() -> None:
 @click.command("list", short_help="List the checkpoints of a configuration.")
 @click.argument("which", nargs=-1)
 @_options.configuration
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="How the list looks.",
-)
+@_options.form
 def list_(which: tuple[str, ...], config: str | None, form: str) -> int:
     """List the checkpoints of a configuration: all, or those that are selected.
 

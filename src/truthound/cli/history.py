@@ -161,7 +161,7 @@ def _as_table(listed: list[RunRecord], *, with_names: bool) -> str:
 @click.command(short_help="Say what differs between two runs.")
 @click.argument("before")
 @click.argument("after")
-@_looking.form
+@_options.form
 @_store.place
 @_options.configuration
 def diff(
@@ -190,16 +190,8 @@ def diff(
 @click.command(short_help="Draw one check over time.")
 @click.argument("check")
 @click.option("--checkpoint", metavar="NAME", help="Whose check it is.")
-@click.option(
-    "-n",
-    "--limit",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=60,
-    show_default=True,
-    help="Of how many runs, the latest.",
-)
-@_looking.form
+@_options.limit(60, "Of how many runs, the latest.")
+@_options.form
 @_store.place
 @_options.configuration
 def trend(

@@ -47,16 +47,8 @@ _which = click.argument("which", nargs=-1, metavar="[RUN[:POSITION]]...")
     help="Only in this state (repeatable); owed, sending and dead if left out.",
 )
 @click.option("--checkpoint", metavar="NAME", help="Only of its runs.")
-@click.option(
-    "-n",
-    "--limit",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    help="How many at the most.",
-)
-@_looking.form
+@_options.limit(100, "How many at the most.")
+@_options.form
 @_store.place
 @_options.configuration
 def list_(

@@ -134,15 +134,7 @@ def _deliver(
 @click.argument("sites", nargs=-1)
 @_configuration
 @_listed
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="How it looks.",
-)
+@_options.form
 def status(
     sites: tuple[str, ...], config: str, from_file: tuple[str, ...], form: str
 ) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Show one run: its result and its life.")
 @click.argument("which", default="latest")
 @click.option("-v", "--verbose", is_flag=True, help="List what passed, too.")
-@_looking.form
+@_options.form
 @_store.place
 @_options.configuration
 def show(

@@ -38,7 +38,7 @@ def _place(store: str | None, config: str | None) -> str | None:
 
 
 @click.command(short_help="Look for damage.")
-@_looking.form
+@_options.form
 @_store.place
 @_options.configuration
 def check(form: str, store: str | None, config: str | None) -> int:
@@ -91,7 +91,7 @@ def repair(store: str | None, config: str | None) -> int:
 
 
 @click.command(short_help="Say where it is and what is in it.")
-@_looking.form
+@_options.form
 @_store.place
 @_options.configuration
 def info(form: str, store: str | None, config: str | None) -> int:

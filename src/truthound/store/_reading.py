@@ -27,39 +27,23 @@ def runs_of(
     connection: Connection,
     *,
     checkpoint: str | None = None,
-    statuses: Collection[str] = (),
-    states: Collection[RunState | str] = (),
-    since: datetime | None = None,
-    until: datetime | None = None,
-    source: str | None = None,
     limit: int | None = 50,
     before: str | None = None,
+    **filters: Any,
 ) -> list[RunRecord]:
     """Return runs, the newest first.
 
     Args:
         connection: that reads.
         checkpoint: whose; None: all.
-        statuses: of their results; none: all.
-        states: in which they are; none: all.
-        since: accepted then or later.
-        until: accepted before.
-        source: of this data.
         limit: how many at the most; None: all.
         before: only those that are older than the run of this id.
+        filters: the others of :func:`selected`.
 
     Raises:
         StoreError: what is stored makes no sense.
     """
-    asked = selected(
-        select(runs),
-        checkpoint=checkpoint,
-        statuses=statuses,
-        states=states,
-        since=since,
-        until=until,
-        source=source,
-    )
+    asked = selected(select(runs), checkpoint=checkpoint, **filters)
     if before is not None:
         asked = _older(connection, asked, before, checkpoint)
     found = connection.execute(asked.limit(limit)).all()
@@ -78,7 +62,7 @@ def selected(
     until: datetime | None = None,
     source: str | None = None,
 ) -> Select[Any]:
-    """Return a question with the filters of :func:`runs_of`, the newest first."""
+    """Return a question with the filters of ``Store.runs``, the newest first."""
     if checkpoint is not None:
         asked = asked.where(runs.c.checkpoint == checkpoint)
     elif since is not None:
