@@ -1,4 +1,4 @@
-"""When checkpoints run: by the clock, by files, by events, after others."""
+"""When checkpoints run: by the clock, by files, events, messages, after others."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ if TYPE_CHECKING:
     from truthound.checkpoint.triggers.file_watch import (
         FileWatchTrigger as FileWatchTrigger,
     )
+    from truthound.checkpoint.triggers.messages import (
+        MessageConfig as MessageConfig,
+    )
+    from truthound.checkpoint.triggers.messages import (
+        MessageTrigger as MessageTrigger,
+    )
+    from truthound.checkpoint.triggers.messages import Received as Received
+    from truthound.checkpoint.triggers.redis import (
+        RedisStreamConfig as RedisStreamConfig,
+    )
+    from truthound.checkpoint.triggers.redis import (
+        RedisStreamTrigger as RedisStreamTrigger,
+    )
     from truthound.checkpoint.triggers.schedule import (
         ScheduleConfig as ScheduleConfig,
     )
@@ -49,6 +62,11 @@ _HOMES = {
     "EventTrigger": "event",
     "FileWatchConfig": "file_watch",
     "FileWatchTrigger": "file_watch",
+    "MessageConfig": "messages",
+    "MessageTrigger": "messages",
+    "Received": "messages",
+    "RedisStreamConfig": "redis",
+    "RedisStreamTrigger": "redis",
     "ScheduleConfig": "schedule",
     "ScheduleTrigger": "schedule",
     "TriggerConfig": "base",
@@ -62,6 +80,7 @@ TYPES = {
     "cron": "CronTrigger",
     "event": "EventTrigger",
     "file_watch": "FileWatchTrigger",
+    "redis": "RedisStreamTrigger",
     "schedule": "ScheduleTrigger",
     "upstream": "UpstreamTrigger",
 }
