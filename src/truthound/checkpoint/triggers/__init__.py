@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from truthound.checkpoint.triggers.file_watch import (
         FileWatchTrigger as FileWatchTrigger,
     )
+    from truthound.checkpoint.triggers.hook import HookConfig as HookConfig
+    from truthound.checkpoint.triggers.hook import HookTrigger as HookTrigger
     from truthound.checkpoint.triggers.schedule import (
         ScheduleConfig as ScheduleConfig,
     )
@@ -49,6 +51,8 @@ _HOMES = {
     "EventTrigger": "event",
     "FileWatchConfig": "file_watch",
     "FileWatchTrigger": "file_watch",
+    "HookConfig": "hook",
+    "HookTrigger": "hook",
     "ScheduleConfig": "schedule",
     "ScheduleTrigger": "schedule",
     "TriggerConfig": "base",
@@ -62,6 +66,7 @@ TYPES = {
     "cron": "CronTrigger",
     "event": "EventTrigger",
     "file_watch": "FileWatchTrigger",
+    "hook": "HookTrigger",
     "schedule": "ScheduleTrigger",
     "upstream": "UpstreamTrigger",
 }
