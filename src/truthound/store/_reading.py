@@ -85,6 +85,27 @@ def selected(
     return asked.order_by(runs.c.accepted_at.desc(), runs.c.seq.desc())
 
 
+def bad_since(connection: Connection, checkpoint: str) -> tuple[datetime, int] | None:
+    """Return since when a checkpoint is not well, and how many runs that are.
+
+    Runs are counted by their beginning that come after the last success. None: the last
+    one was a success, or there is none.
+    """
+    mine = runs.c.checkpoint == checkpoint
+    last = (
+        select(runs.c.accepted_at)
+        .where(mine, runs.c.status == "success")
+        .order_by(runs.c.accepted_at.desc())
+        .limit(1)
+    )
+    good = connection.scalar(last)
+    asked = select(func.min(runs.c.accepted_at), func.count()).where(mine, _BAD)
+    if good is not None:
+        asked = asked.where(runs.c.accepted_at > good)
+    first, number = connection.execute(asked).one()
+    return None if first is None else (moment(first), number)
+
+
 def names_of(connection: Connection) -> list[str]:
     """Return the names of all checkpoints that have runs, sorted.
 
