@@ -203,9 +203,11 @@ _SETTLE = _Many(
         "new_due_at": "bigint",
         "new_ended_at": "bigint",
         "new_error": "text",
+        "not_tried": "integer",
     },
     "UPDATE notices SET state = v.new_state, due_at = v.new_due_at, "
-    "ended_at = v.new_ended_at, error = v.new_error FROM {rows} "
+    "ended_at = v.new_ended_at, error = v.new_error, "
+    "attempts = notices.attempts - v.not_tried FROM {rows} "
     "WHERE notices.run_id = v.the_run AND notices.position = v.the_position "
     "AND notices.owner = v.the_owner AND notices.state = 'sending'",
 )

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from truthound.checkpoint.triggers.file_watch import (
         FileWatchTrigger as FileWatchTrigger,
     )
+    from truthound.checkpoint.triggers.hook import HookConfig as HookConfig
+    from truthound.checkpoint.triggers.hook import HookTrigger as HookTrigger
     from truthound.checkpoint.triggers.messages import (
         MessageConfig as MessageConfig,
     )
@@ -67,6 +69,8 @@ _HOMES = {
     "Received": "messages",
     "RedisStreamConfig": "redis",
     "RedisStreamTrigger": "redis",
+    "HookConfig": "hook",
+    "HookTrigger": "hook",
     "ScheduleConfig": "schedule",
     "ScheduleTrigger": "schedule",
     "TriggerConfig": "base",
@@ -81,6 +85,7 @@ TYPES = {
     "event": "EventTrigger",
     "file_watch": "FileWatchTrigger",
     "redis": "RedisStreamTrigger",
+    "hook": "HookTrigger",
     "schedule": "ScheduleTrigger",
     "upstream": "UpstreamTrigger",
 }
