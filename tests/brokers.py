@@ -20,6 +20,7 @@ from truthound.checkpoint.triggers import (
 )
 
 BROKERS: dict[str, type[Broker]] = {}
+PORTS = {"redis": 6379, "nats": 4222}  # where an address has none
 
 
 class Broker(abc.ABC):
