@@ -3,9 +3,9 @@
     pip install truthound-async
     python examples/async/webhook_out.py
 
-It needs nothing else: the receiver is a server on this machine. It says 503 at first, so
-that the second try can be seen to be the same message, and it checks the signature as
-anybody can who knows the secret.
+It needs nothing else: the receiver is a server on this machine. It says 503 at first,
+so that the second try can be seen to be the same message, and it checks the signature
+as anybody can who knows the secret.
 """
 
 from __future__ import annotations

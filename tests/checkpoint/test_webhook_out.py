@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -215,10 +215,13 @@ async def test_method_is_any_that_receivers_know(
 
 
 async def test_policy_tells_of_changes_only() -> None:
-    well = replace(RESULT, run_id="well", status=CheckpointStatus.SUCCESS)
+    later = [RESULT.run_time + timedelta(seconds=n) for n in (1, 2)]
+    again = replace(RESULT, run_id="again", run_time=later[0])
+    well = replace(RESULT, run_id="well", run_time=later[1])
+    well.status = CheckpointStatus.SUCCESS
     async with serving(lambda request: reply(200)) as server:
         action = webhook(server.url, alerts="change", custom_message="see here")
-        for result in (RESULT, replace(RESULT, run_id="again"), well):
+        for result in (RESULT, again, well):
             await action.execute_async(result)
 
     bodies = [json.loads(request.body) for request in server.requests]
