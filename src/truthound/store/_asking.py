@@ -89,6 +89,17 @@ class Asking(Database):
         with self.reading() as connection:
             return _reading.run_of(connection, which)
 
+    def state_of_slot(self, slot: str) -> RunState | None:
+        """Return where the run is that has a slot; None: none has it. Blocks.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from truthound.store import _reading
+
+        with self.reading() as connection:
+            return _reading.state_of_slot(connection, slot)
+
     def checkpoints(self) -> list[str]:
         """Return the names of all checkpoints that have runs, sorted. Blocks.
 

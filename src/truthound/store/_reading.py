@@ -85,6 +85,12 @@ def selected(
     return asked.order_by(runs.c.accepted_at.desc(), runs.c.seq.desc())
 
 
+def state_of_slot(connection: Connection, slot: str) -> RunState | None:
+    """Return where the run is that has a slot; None: none has it."""
+    state = connection.scalar(select(runs.c.state).where(runs.c.slot == as_text(slot)))
+    return None if state is None else RunState(state)
+
+
 def bad_since(connection: Connection, checkpoint: str) -> tuple[datetime, int] | None:
     """Return since when a checkpoint is not well, and how many runs that are.
 

@@ -19,6 +19,7 @@ from truthound.checkpoint._running.drivers import (
     ended,
 )
 from truthound.checkpoint._running.hooks import HookDriver
+from truthound.checkpoint._running.messages import MessageDriver
 from truthound.checkpoint._threads import TRIGGERS, in_thread
 from truthound.checkpoint._trigger import (
     AsyncBaseTrigger,
@@ -30,6 +31,7 @@ from truthound.checkpoint._trigger import (
     TriggerStatus,
 )
 from truthound.checkpoint.triggers.hook import HookTrigger
+from truthound.checkpoint.triggers.messages import MessageTrigger
 from truthound.errors import NotRunningError, TriggerError
 
 if TYPE_CHECKING:
@@ -206,4 +208,6 @@ def driver_for(trigger: BaseTrigger[Any], entry: Entry) -> Driver:
             return HookDriver(trigger, entry)
         if isinstance(trigger, PushTrigger):
             return PushDriver(trigger, entry)
+        if isinstance(trigger, MessageTrigger):
+            return MessageDriver(trigger, entry)
     return PollDriver(trigger, entry)

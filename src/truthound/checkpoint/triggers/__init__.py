@@ -1,4 +1,4 @@
-"""When checkpoints run: by the clock, by files, by events, after others."""
+"""When checkpoints run: by the clock, by files, events, messages, after others."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ if TYPE_CHECKING:
     )
     from truthound.checkpoint.triggers.hook import HookConfig as HookConfig
     from truthound.checkpoint.triggers.hook import HookTrigger as HookTrigger
+    from truthound.checkpoint.triggers.messages import (
+        MessageConfig as MessageConfig,
+    )
+    from truthound.checkpoint.triggers.messages import (
+        MessageTrigger as MessageTrigger,
+    )
+    from truthound.checkpoint.triggers.messages import Received as Received
+    from truthound.checkpoint.triggers.redis import (
+        RedisStreamConfig as RedisStreamConfig,
+    )
+    from truthound.checkpoint.triggers.redis import (
+        RedisStreamTrigger as RedisStreamTrigger,
+    )
     from truthound.checkpoint.triggers.schedule import (
         ScheduleConfig as ScheduleConfig,
     )
@@ -51,6 +64,11 @@ _HOMES = {
     "EventTrigger": "event",
     "FileWatchConfig": "file_watch",
     "FileWatchTrigger": "file_watch",
+    "MessageConfig": "messages",
+    "MessageTrigger": "messages",
+    "Received": "messages",
+    "RedisStreamConfig": "redis",
+    "RedisStreamTrigger": "redis",
     "HookConfig": "hook",
     "HookTrigger": "hook",
     "ScheduleConfig": "schedule",
@@ -66,6 +84,7 @@ TYPES = {
     "cron": "CronTrigger",
     "event": "EventTrigger",
     "file_watch": "FileWatchTrigger",
+    "redis": "RedisStreamTrigger",
     "hook": "HookTrigger",
     "schedule": "ScheduleTrigger",
     "upstream": "UpstreamTrigger",
