@@ -349,7 +349,7 @@ async def consuming(broker: Broker, how: str) -> asyncio.subprocess.Process:
         broker.kind,
         broker.url,
         broker.place,
-        str(Path.cwd() / "runs.db"),  # noqa: ASYNC240 - no network drive here
+        str(Path.cwd() / "runs.db"),
         how,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -456,7 +456,7 @@ async def test_checkpoint_that_is_added_again_goes_on(kind: str) -> None:
         await broker.send(b"1", b"2")
         checkpoint = checked(broker)
         checkpoint.gate.clear()
-        async with running(checkpoint) as (runner, results, errors):
+        async with running(checkpoint) as (runner, _, errors):
             await until(lambda: checkpoint.running)
             runner.remove_checkpoint("c")
             runner.add_checkpoint(checkpoint)
