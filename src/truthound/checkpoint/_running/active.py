@@ -84,6 +84,7 @@ class ActiveRun:
             again when the process is gone.
         is_refused: whether another run has its slot.
         is_late: whether it has given its slot up while its end is written down.
+        is_kept: whether its end was written down, as its own.
     """
 
     checkpoint: Any
@@ -118,6 +119,7 @@ class ActiveRun:
     slot: tuple[str, bool] | None = None
     is_refused: bool = False
     is_late: bool = False
+    is_kept: bool = False
 
     @classmethod
     def of(

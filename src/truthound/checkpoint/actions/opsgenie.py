@@ -172,6 +172,8 @@ class OpsGenieAction(Notification[OpsGenieConfig]):
     """
 
     action_type: str = "opsgenie"
+    # To close what is not open changes nothing there.
+    resolves_unknown: bool = True
 
     def validate_config(self) -> list[str]:
         config: Any = self._config

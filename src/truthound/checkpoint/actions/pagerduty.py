@@ -108,6 +108,8 @@ class PagerDutyAction(Notification[PagerDutyConfig]):
     """
 
     action_type: str = "pagerduty"
+    # To resolve what is not open changes nothing there.
+    resolves_unknown: bool = True
 
     def validate_config(self) -> list[str]:
         config: Any = self._config
