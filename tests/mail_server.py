@@ -52,6 +52,7 @@ class Inbox:
         self.opened: set[int] = set()
         self.connections = 0
         self.port = 0
+        self.opening = asyncio.Event()
         self.closed = asyncio.Event()
 
     @property
@@ -62,6 +63,7 @@ class Inbox:
         # One that goes on over TLS comes twice.
         self.connections += id(connection) not in self.opened
         self.opened.add(id(connection))
+        self.opening.set()
         self.closed.clear()
 
     def went(self, connection: object) -> None:

@@ -416,8 +416,7 @@ async def test_server_that_does_not_shake_hands_is_left(ca_file: Path) -> None:
 async def test_cancelled_mail_leaves_no_connection() -> None:
     async with talking(*UNTIL_DATA) as inbox:
         sending = asyncio.create_task(mail(inbox).execute_async(BAD))
-        while not inbox.open:
-            await asyncio.sleep(0)
+        await inbox.opening.wait()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
+import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -32,6 +35,9 @@ KINDS = {
     "failure": "failure",
     "error": "failure",
 }
+
+_LOADING = threading.Lock()
+_loaded: dict[str, Any] = {}
 
 # What the library says of the sending that goes on in this context.
 _SAID: ContextVar[list[str] | None] = ContextVar("truthound_apprise", default=None)
@@ -147,8 +153,9 @@ def _write(url: str, place: int, message: Message) -> None:
     if message.kind is MessageKind.TEST:
         kind = "info"
     with _silent() as said:
+        service = _service(url, place)
         notifier = _library().Apprise()
-        notifier.add(_service(url, place))
+        notifier.add(service)
         is_sent = notifier.notify(
             title=one_line(message.title),
             body=as_text(message),
@@ -166,7 +173,7 @@ def _service(url: str, place: int) -> Any:
     Raises:
         ActionError: the library does not understand it, or is not there; final.
     """
-    service = _library().Apprise.instantiate(url)
+    service = _library().Apprise.instantiate(url, asset=_asset())
     if service is None:
         raise ActionError(
             f"{_named(url, place)}: no address that Apprise understands", is_final=True
@@ -174,13 +181,36 @@ def _service(url: str, place: int) -> Any:
     return service
 
 
-def _library() -> Any:
+def _asset() -> Any:
+    """Return what lets the library send on our thread.
+
+    Its own threads would hold up the end of the process.
+    """
+    library = _library()
     try:
-        import apprise
+        return library.AppriseAsset(async_mode=False, service_timeout=0)
+    except (AttributeError, TypeError):  # before 2.0 there was no such limit
+        return library.AppriseAsset(async_mode=False)
+
+
+def _library() -> Any:
+    """Return the library with its plug-ins. Blocks, the first time for a second.
+
+    Raises:
+        ActionError: it is not installed; final.
+    """
+    try:
+        # The first use of an address imports 150 plug-ins, and what they warn of at
+        # that is nothing that a user could do anything about.
+        with _LOADING, warnings.catch_warnings():
+            if "apprise" not in _loaded:
+                warnings.simplefilter("ignore")
+                _loaded["apprise"] = importlib.import_module("apprise")
+                _loaded["apprise"].Apprise.instantiate("json://localhost")
     except ImportError as error:
         needed = MissingDependencyError("apprise", "apprise", "the action apprise")
         raise ActionError(str(needed), is_final=True) from error
-    return apprise
+    return _loaded["apprise"]
 
 
 def _named(url: str, place: int) -> str:

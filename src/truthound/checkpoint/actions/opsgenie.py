@@ -9,19 +9,19 @@ from urllib.parse import quote
 
 from truthound.checkpoint._action import NotifyCondition
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
-from truthound.checkpoint.actions._places import (
-    STEADY,
-    check_places,
-    one_line,
-)
-from truthound.checkpoint.actions._sending import secret
-from truthound.checkpoint.actions.pagerduty import (
+from truthound.checkpoint.actions._on_call import (
     details_of,
     is_over,
     keyed,
     shortened,
     summary_of,
 )
+from truthound.checkpoint.actions._places import (
+    STEADY,
+    check_places,
+    one_line,
+)
+from truthound.checkpoint.actions._sending import secret
 from truthound.checkpoint.messages.limits import (
     OPSGENIE_ACTIONS,
     OPSGENIE_ALIAS,

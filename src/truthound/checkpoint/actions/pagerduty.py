@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from truthound.checkpoint._action import NotifyCondition
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
-from truthound.checkpoint.actions._places import (
-    STEADY,
-    check_places,
-    filled,
-    one_line,
+from truthound.checkpoint.actions._on_call import (
+    details_of,
+    is_over,
+    keyed,
+    shortened,
+    summary_of,
 )
+from truthound.checkpoint.actions._places import STEADY, check_places, one_line
 from truthound.checkpoint.actions._sending import secret
 from truthound.checkpoint.messages.limits import (
     PAGERDUTY_DEDUP_KEY,
@@ -37,7 +38,6 @@ SEVERITY_OF = {
     "medium": "warning",
     "low": "info",
 }
-LONGEST_DETAIL = 1_000  # characters of one value; an event holds 512 KiB in all
 
 
 @dataclass
@@ -206,55 +206,3 @@ class PagerDutyAction(Notification[PagerDutyConfig]):
             "class": config.class_type,
         }
         return details | {key: value for key, value in given.items() if value}
-
-
-def is_over(message: Message) -> bool:
-    """Tell whether a message says that all is well, and is no test."""
-    if message.kind is MessageKind.TEST:
-        return False
-    return message.kind is MessageKind.RESOLVED or not message.is_bad
-
-
-def keyed(template: str, message: Message) -> str:
-    """Return the key of an incident; a test has one of its own."""
-    suffix = ":test" if message.kind is MessageKind.TEST else ""
-    return one_line(filled(template, message)) + suffix
-
-
-def shortened(key: str, longest: int) -> str:
-    """Return a key that fits: of a longer one the rest becomes a digest."""
-    if len(key) <= longest:
-        return key
-    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
-    return f"{key[: longest - 33]}-{digest}"
-
-
-def summary_of(message: Message) -> str:
-    """Return one line: how it ended, and the worst that was found."""
-    said = message.title
-    if message.error:
-        said += f": {message.error}"
-    elif message.findings:
-        worst = message.findings[0]
-        said += f": {worst.name}" + (f": {worst.message}" if worst.message else "")
-        more = len(message.findings) - 1 + message.more_findings
-        said += f" (and {more} more)" if more > 0 else ""
-    return one_line(said)
-
-
-def details_of(message: Message) -> dict[str, str]:
-    """Return the facts of a run and what was found, by label."""
-    told = {"Checkpoint": message.checkpoint, "Status": message.status}
-    told |= message.facts()
-    if message.note:
-        told["Note"] = message.note
-    if message.error:
-        told["Error"] = message.error
-    for number, finding in enumerate(message.findings, start=1):
-        said = f"{finding.severity}: {finding.name}"
-        told[f"Check {number}"] = said + (
-            f": {finding.message}" if finding.message else ""
-        )
-    if message.more_findings:
-        told["More"] = f"{message.more_findings:,} more failed checks"
-    return {label: cut(one_line(text), LONGEST_DETAIL) for label, text in told.items()}
