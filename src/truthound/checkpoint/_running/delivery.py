@@ -109,6 +109,8 @@ class Delivery:
         )
         if is_ours is False:
             logger.warning("%s: its end was written by somebody else", run.run_id)
+        elif run.on_kept is not None:
+            run.on_kept(state)
 
     async def tell(self, run: ActiveRun, result: CheckpointResult) -> None:
         """Deliver a result whose end is written down."""
