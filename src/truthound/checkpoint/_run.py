@@ -93,7 +93,8 @@ class Run:
         else:
             self.run_id = new_run_id(config.name, config.run_name_template, self.time)
         self._keeper: Any = None
-        self.metadata = {**config.metadata, **(context or {})}
+        tags = {"tags": dict(config.tags)} if config.tags else {}
+        self.metadata = {**tags, **config.metadata, **(context or {})}
 
     @property
     def has_store(self) -> bool:

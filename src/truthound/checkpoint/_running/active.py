@@ -85,7 +85,7 @@ class ActiveRun:
             again when the process is gone.
         is_refused: whether another run has its slot.
         is_late: whether it has given its slot up while its end is written down.
-        on_kept: called when its end is written down, with what that says.
+        is_kept: whether its end was written down, as its own.
     """
 
     checkpoint: Any
@@ -120,7 +120,7 @@ class ActiveRun:
     slot: tuple[str, bool] | None = None
     is_refused: bool = False
     is_late: bool = False
-    on_kept: Callable[[RunState], None] | None = None
+    is_kept: bool = False
 
     @classmethod
     def of(

@@ -107,10 +107,9 @@ class Delivery:
         is_ours = await self._journal.end(
             run.run_id, run.attempt, self._owner, state, now, outcome, **more
         )
+        run.is_kept = is_ours is not False
         if is_ours is False:
             logger.warning("%s: its end was written by somebody else", run.run_id)
-        elif run.on_kept is not None:
-            run.on_kept(state)
 
     async def tell(self, run: ActiveRun, result: CheckpointResult) -> None:
         """Deliver a result whose end is written down."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from truthound.checkpoint._trigger import (
 )
 
 if TYPE_CHECKING:
+    from truthound.checkpoint._running.active import ActiveRun
     from truthound.checkpoint._running.entry import Entry
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
@@ -81,10 +82,13 @@ class Driver:
         *,
         is_owed: bool = False,
         slot: tuple[str, bool] | None = None,
-    ) -> str:
-        """Start a run, and return its id."""
+        on_gone: Callable[[ActiveRun], None] | None = None,
+    ) -> None:
+        """Start a run."""
         told = {"trigger": self.trigger.name, "reason": reason, **(context or {})}
-        return self.entry.start_run(self.trigger.name, told, is_owed=is_owed, slot=slot)
+        self.entry.start_run(
+            self.trigger.name, told, is_owed=is_owed, slot=slot, on_gone=on_gone
+        )
 
     def failed(self, error: BaseException) -> None:
         """Report what the trigger raised."""

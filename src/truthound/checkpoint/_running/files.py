@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.triggers._landing import Arrival, Landing
 from truthound.checkpoint.triggers._seen import Print, Seen, signature_of
 from truthound.errors import StoreError
-from truthound.store import RunState
 
 if TYPE_CHECKING:
     from truthound.checkpoint._running.active import ActiveRun
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from truthound.checkpoint.triggers.file_watch import FileWatchTrigger
 
 ROWS = 2_000  # files of which one transaction writes
-ENDS = (RunState.FINISHED, RunState.FAILED)
 
 
 class FileDriver(PushDriver):
@@ -62,27 +60,24 @@ class FileDriver(PushDriver):
         *,
         is_owed: bool = False,
         slot: tuple[str, bool] | None = None,
-    ) -> str:
+        on_gone: Callable[[ActiveRun], None] | None = None,
+    ) -> None:
         """Start a run for what was taken, and note when its end is in the store."""
         taken, self.trigger.taken = self.trigger.taken, []
-        run_id = super().start_run(reason, context, is_owed=is_owed, slot=slot)
-        self._follow(self.entry.runs.active[run_id], taken)
-        return run_id
+        if taken and self._kept and on_gone is None:
+            on_gone = partial(self._ended, taken)
+        super().start_run(reason, context, is_owed=is_owed, slot=slot, on_gone=on_gone)
 
-    def _follow(self, run: ActiveRun, arrivals: list[Arrival]) -> None:
-        def kept(state: RunState) -> None:
-            if state not in ENDS:
-                return  # the next start finds the files again
-            for arrival in arrivals:
-                seen, below = arrival.landing.seen, arrival.landing.below(arrival.path)
-                if arrival.found is None:
-                    seen.unsaved[below] = None
-                else:
-                    seen.keep(below, arrival.found)
-            self._save_soon()
-
-        if arrivals and self._kept:
-            run.on_kept = kept
+    def _ended(self, arrivals: list[Arrival], run: ActiveRun) -> None:
+        if not run.is_kept or run.verdict is not None:
+            return  # the next start finds the files again
+        for arrival in arrivals:
+            seen, below = arrival.landing.seen, arrival.landing.below(arrival.path)
+            if arrival.found is None:
+                seen.unsaved[below] = None
+            else:
+                seen.keep(below, arrival.found)
+        self._save_soon()
 
     # ---------------------------------------------------------------- the store
 
@@ -124,7 +119,8 @@ class FileDriver(PushDriver):
                 landing.seen.count(landing.below(str(path)), found)
                 change = FileChange.CREATED
                 arrivals.append(Arrival(landing, str(path), change, found, ()))
-            self._follow(run, arrivals)
+            if arrivals:
+                run.on_gone = partial(self._ended, arrivals, run)
 
     def _save_soon(self) -> None:
         if not self._is_saving and self._kept:
