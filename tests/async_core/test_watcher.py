@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from truthound.async_core import AsyncDirectoryWatcher, async_write_file
 from truthound.async_core._inotify import Inotify
-from truthound.async_core._watching import FileChange
-from truthound.async_core._watching import merged as _merged
+from truthound.async_core._telling import FileChange
+from truthound.async_core._telling import merged as _merged
 from truthound.errors import ConfigurationError
 
 SCRATCH: list[Path] = []  # where files are made before they land
@@ -325,7 +325,7 @@ async def test_disk_that_hangs_does_not_hold_up_the_end(
         return real(path)
 
     monkeypatch.setattr(os, "scandir", hanging)
-    monkeypatch.setattr("truthound.async_core._watching.FAREWELL", 0.2)
+    monkeypatch.setattr("truthound.async_core._telling.FAREWELL", 0.2)
     task = asyncio.create_task(anext(AsyncDirectoryWatcher(folder).watch()))
     await asyncio.sleep(0.1)
     task.cancel()

@@ -11,7 +11,8 @@ from truthound.async_core._disk import AnyPath, as_path
 from truthound.async_core._file_ops import matcher
 from truthound.async_core._limit import check_seconds
 from truthound.async_core._signatures import changed_at
-from truthound.async_core._watching import FileChange, Stop, Watched, batches
+from truthound.async_core._telling import FileChange, Stop
+from truthound.async_core._watching import Watched, batches
 
 __all__ = ["AsyncDirectoryWatcher", "ChangedPath", "FileChange"]
 

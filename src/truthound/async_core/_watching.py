@@ -15,9 +15,8 @@ import re
 import stat
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from truthound.async_core._signatures import (
     identity_of,
     signature_of,
 )
-from truthound.async_core._tasks import undisturbed
+from truthound.async_core._telling import FileChange, Happened, Mail, Stop
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +37,6 @@ logger = logging.getLogger(__name__)
 # design, 3.7).
 STEP = 10  # milliseconds
 DEBOUNCE = 50  # milliseconds
-FAREWELL = 2.0  # seconds for the thread to see that it is over
 LOOK_UP = 1.0  # seconds until a look at whether the folder is still there
 HAS_INOTIFY: bool = sys.platform == "linux"
 BURST = 1_000  # messages at once, after which some may have been lost
@@ -46,31 +44,6 @@ BURST = 1_000  # messages at once, after which some may have been lost
 _OURS = re.compile(r"\..+\.[0-9a-f]{8}\.tmp\Z")
 
 Known = dict[str, Signature]
-
-
-class FileChange(StrEnum):
-    """What happened to a file."""
-
-    CREATED = "created"
-    MODIFIED = "modified"
-    DELETED = "deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """What happened to a file.
-
-    Attributes:
-        change: None: nothing but what the other fields say.
-        is_whole: it was renamed into place, so that nobody writes it any more.
-        is_closed: its writer has closed it.
-        signature: as it was; None: it was not there.
-    """
-
-    change: FileChange | None
-    is_whole: bool = False
-    is_closed: bool = False
-    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,33 +68,6 @@ class Watched:
     force_polling: bool = False
 
 
-class Stop:
-    """Ends watching, at once and for good; from any thread."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._wakes: list[Callable[[], None]] = []
-
-    def set(self) -> None:
-        """End it."""
-        self._event.set()
-        for wake in list(self._wakes):
-            wake()
-
-    def is_set(self) -> bool:
-        """Tell whether it is to end."""
-        return self._event.is_set()
-
-    @contextlib.contextmanager
-    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Let something be called when it ends."""
-        self._wakes.append(wake)
-        try:
-            yield
-        finally:
-            self._wakes.remove(wake)
-
-
 async def batches(
     watched: Watched, stop: Stop
 ) -> AsyncGenerator[dict[str, Happened], None]:
@@ -135,7 +81,7 @@ async def batches(
     """
     loop = asyncio.get_running_loop()
     stopped = threading.Event()
-    mail = _Mail(loop)
+    mail = Mail(loop)
     eye = _Eye(watched, lambda: stopped.is_set() or stop.is_set())
     thread = threading.Thread(
         target=eye.look, args=(mail,), name="truthound-watch", daemon=True
@@ -151,64 +97,6 @@ async def batches(
         stopped.set()
         eye.wake()
         await mail.ended()
-
-
-class _Mail:
-    """What the watching thread has for the loop: one change a path at most."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.waiting: dict[str, Happened] = {}
-        self.is_ended = False
-        self.failure: Exception | None = None
-        self._loop = loop
-        self._lock = threading.Lock()
-        self._news = asyncio.Event()
-        self._end = asyncio.Event()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether there is nothing more to take."""
-        return self.is_ended and not self.waiting
-
-    def put(self, happened: dict[str, Happened]) -> None:
-        """Add what happened; called by the thread."""
-        with self._lock:
-            for path, now in happened.items():
-                merged = _together(self.waiting.pop(path, None), now)
-                if merged is not None:
-                    self.waiting[path] = merged
-        self._call(self._news.set)
-
-    def end(self, failure: Exception | None) -> None:
-        """Say that nothing more comes; called by the thread."""
-        self.failure, self.is_ended = failure, True
-        self._call(self._end.set)
-        self._call(self._news.set)
-
-    async def take(self) -> dict[str, Happened]:
-        """Wait for news; none: there are no more, or it was the beginning."""
-        await self._news.wait()
-        self._news.clear()
-        with self._lock:
-            happened, self.waiting = self.waiting, {}
-        return happened
-
-    async def ended(self) -> None:
-        """Wait until the thread has ended; a cancellation goes on after that.
-
-        One that hangs on a disk is left behind: it ends with its call, or the process.
-        """
-
-        async def wait() -> None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FAREWELL):
-                    await self._end.wait()
-
-        await undisturbed(wait())
-
-    def _call(self, what: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(what)
 
 
 class _Eye:
@@ -233,7 +121,7 @@ class _Eye:
         if self._inotify is not None:
             self._inotify.wake()
 
-    def look(self, mail: _Mail) -> None:
+    def look(self, mail: Mail) -> None:
         """Report changes until it is over."""
         failure: Exception | None = None
         folder = self._watched.folder
@@ -281,7 +169,7 @@ class _Eye:
             error,
         )
 
-    def _begin(self, mail: _Mail) -> None:
+    def _begin(self, mail: Mail) -> None:
         self._known = self._scan([self._top])
         new = []
         for path, signature in self._known.items():
@@ -296,7 +184,7 @@ class _Eye:
         """Return a path as the user would write it, with the links of the folder."""
         return str(self._watched.folder / path[len(self._top.rstrip(os.sep)) + 1 :])
 
-    def _put(self, mail: _Mail, happened: dict[str, Happened] | None) -> None:
+    def _put(self, mail: Mail, happened: dict[str, Happened] | None) -> None:
         if happened is not None:
             mail.put({self._told(path): how for path, how in happened.items()})
 
@@ -418,29 +306,3 @@ class _Eye:
                         status = entry.stat(follow_symlinks=False)
                         found[entry.path] = signature_of(status)
         return folders
-
-
-def _together(before: Happened | None, now: Happened) -> Happened | None:
-    """Return what two things that happened to a file are together; None: nothing."""
-    if before is None:
-        return now
-    if now.change is None:
-        is_whole = before.is_whole
-        return Happened(before.change, is_whole, now.is_closed, now.signature)
-    if before.change is None:
-        return now
-    change = merged(before.change, now.change)
-    if change is None:
-        return None
-    return Happened(change, now.is_whole, now.is_closed, now.signature)
-
-
-def merged(before: FileChange | None, after: FileChange) -> FileChange | None:
-    """Return what two changes of a file are together; None: nothing."""
-    if before is None:
-        return after
-    if before is FileChange.CREATED:
-        return None if after is FileChange.DELETED else before
-    if before is FileChange.DELETED:
-        return FileChange.MODIFIED
-    return after

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from truthound.async_core._disk import from_disk
-from truthound.async_core._watching import FileChange
+from truthound.async_core._telling import FileChange
 from truthound.checkpoint._running.drivers import PushDriver
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.triggers._landing import Arrival, Landing

@@ -15,7 +15,8 @@ from truthound._clock import SYSTEM_CLOCK
 from truthound.async_core._disk import from_disk
 from truthound.async_core._signatures import Signature as Whole
 from truthound.async_core._signatures import changed_at
-from truthound.async_core._watching import FileChange, Happened, Stop, Watched, batches
+from truthound.async_core._telling import FileChange, Happened, Stop
+from truthound.async_core._watching import Watched, batches
 from truthound.checkpoint.triggers._paths import Marker, Place, among
 from truthound.checkpoint.triggers._seen import (
     Print,

@@ -9,7 +9,7 @@ from functools import partial
 
 from truthound._clock import Clock
 from truthound.async_core._disk import from_disk
-from truthound.async_core._watching import FileChange, Happened
+from truthound.async_core._telling import FileChange, Happened
 from truthound.checkpoint.triggers._landing import Arrival, Landing
 from truthound.checkpoint.triggers._seen import Signature
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from truthound.async_core._disk import from_disk
 from truthound.async_core._limit import check_seconds
-from truthound.async_core._watching import FileChange
+from truthound.async_core._telling import FileChange
 from truthound.checkpoint._action import check_number
 from truthound.checkpoint._arrived import ARRIVED
 from truthound.checkpoint._trigger import PushTrigger, TriggerConfig, TriggerResult
