@@ -90,3 +90,11 @@ def test_hooks_in() -> None:
     (ended,) = [line for line in lines if "load-1" in line]
     assert ended.startswith("rides: warning")
     assert ended.endswith("(load-1: rides.csv)")
+
+
+def test_webhook_out() -> None:
+    first, second, event, ended = run("webhook_out.py").splitlines()
+    assert first.startswith("503  signed: True  rides_")
+    assert second == first.replace("503", "202")
+    assert event.startswith("dev.truthound.checkpoint.completed: rides: warning")
+    assert ended == "success after 2 attempts"
