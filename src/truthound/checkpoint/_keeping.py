@@ -13,6 +13,7 @@ from typing import Any
 from truthound._clock import Clock
 from truthound.async_core._tasks import undisturbed
 from truthound.checkpoint._adapter import name_of, type_of
+from truthound.checkpoint._book import kept_in
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint._tries import bare, one_try, settled
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
@@ -61,6 +62,8 @@ class Keeper:
 
     Attributes:
         errors: what the actions raised in their first try, by action.
+        result: once it was found.
+        owes: whether a notification was not delivered in the run.
     """
 
     def __init__(
@@ -81,7 +84,8 @@ class Keeper:
         self._report = report
         self._owed: dict[int, Any] = {}  # actions, by position
         self._is_found = False
-        self.result: CheckpointResult | None = None  # once it was found
+        self.result: CheckpointResult | None = None
+        self.owes = False
 
     async def found(self, result: CheckpointResult, actions: Sequence[Any]) -> bool:
         """Store a result with what the run owes for it, before the actions begin.
@@ -125,7 +129,7 @@ class Keeper:
     @contextmanager
     def trying(self) -> Iterator[None]:
         """Let actions in the block make one attempt each, and hear what they raise."""
-        with one_try() as self.errors:
+        with one_try() as self.errors, kept_in(self.store):
             yield
 
     def ending(
@@ -156,6 +160,7 @@ class Keeper:
         ]
         for settlement in settlements:
             if settlement.state == NoticeState.OWED:
+                self.owes = True
                 results[settlement.position].details["owed"] = True
         ended = list(results)
         stored = dataclasses.replace(

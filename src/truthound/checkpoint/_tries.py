@@ -17,6 +17,8 @@ MOST = 12  # tries of a notification, with those in its run
 LONGEST = 3600.0  # seconds between two of them
 FIRST = 1.0  # seconds after the first one
 
+HELD = "held_until"  # the detail of a result that says until when it is put off
+
 # What went wrong, by the action. Where it is there, somebody else tries again: an
 # action then makes one attempt.
 TRIES: ContextVar[dict[int, ActionError] | None] = ContextVar(
@@ -64,6 +66,14 @@ def settled(
     said = found.error or found.message or None
     if found.status == ActionStatus.SUCCESS:
         return Settled(position=position, state=NoticeState.DELIVERED)
+    if (until := held_until(found)) is not None:
+        return Settled(
+            position=position,
+            state=NoticeState.OWED,
+            due_at=until,
+            error=said,
+            is_held=True,
+        )
     if found.status == ActionStatus.SKIPPED and not is_cut:
         return Settled(position=position, state=NoticeState.DROPPED, error=said)
     if found.status == ActionStatus.FAILURE:  # it was done, and says no
@@ -80,6 +90,14 @@ def settled(
         due_at=now + timedelta(seconds=wait),
         error=said,
     )
+
+
+def held_until(found: ActionResult) -> datetime | None:
+    """Return until when a notification is put off; None: it is not."""
+    until = found.details.get(HELD)
+    if found.status != ActionStatus.SKIPPED or not isinstance(until, str):
+        return None
+    return datetime.fromisoformat(until)
 
 
 def pause(tries: int, config: Any, error: ActionError | None) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.async_core._tasks import undisturbed
 from truthound.checkpoint._adapter import ended, executed, name_of
+from truthound.checkpoint._book import kept_in
 from truthound.checkpoint._clients import shared_client
 from truthound.checkpoint._keeping import retained
 from truthound.checkpoint._threads import SOURCES, in_thread
@@ -42,6 +43,7 @@ async def deliver_due(
     *,
     only: Sequence[tuple[str, int]] | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    is_hurried: bool = False,
 ) -> Delivered:
     """Try each notification once that is owed by runs of some checkpoints, and is due.
 
@@ -52,9 +54,11 @@ async def deliver_due(
         checkpoints: whose actions send them.
         only: run ids and positions of the actions; None: all.
         clock: tells the time.
+        is_hurried: nothing is put off or left out by the policies of notifications.
 
     Returns:
-        What was tried, with what went wrong; None: it was delivered.
+        What was tried, with what went wrong; None: it was delivered, put off, or
+        left out by a policy.
 
     Raises:
         StoreError: the store cannot be read or written.
@@ -62,7 +66,7 @@ async def deliver_due(
     await retained(store)
     try:
         owner = await store.present()
-        sender = Sender(store, owner, clock)
+        sender = Sender(store, owner, clock, is_hurried=is_hurried)
         known = {checkpoint.name: checkpoint for checkpoint in checkpoints}
         found: Delivered = []
         async with shared_client():
@@ -81,6 +85,7 @@ class Sender:
         owner: in whose name.
         clock: tells the time.
         on_failure: told what could not be delivered.
+        is_hurried: nothing is put off or left out by a policy.
     """
 
     def __init__(
@@ -89,11 +94,13 @@ class Sender:
         owner: str,
         clock: Clock,
         on_failure: Callable[[Exception], Awaitable[None]] | None = None,
+        is_hurried: bool = False,
     ) -> None:
         self._store = store
         self._owner = owner
         self._clock = clock
         self._on_failure = on_failure
+        self._is_hurried = is_hurried
 
     async def round(
         self,
@@ -149,6 +156,9 @@ class Sender:
             await undisturbed(self._settle(notice, outcome))
         if outcome.state == NoticeState.DELIVERED:
             return None
+        if outcome.is_held or outcome.state == NoticeState.DROPPED:
+            logger.info("%s: %s: %s", notice.run_id, notice.action, outcome.error)
+            return None
         told = f"{notice.checkpoint}: action {notice.action}: {outcome.error}"
         if outcome.state == NoticeState.DEAD:
             told += " (given up; 'truthound outbox retry' sends it again)"
@@ -195,7 +205,8 @@ class Sender:
         except (StoreError, ValueError, KeyError, TypeError, AttributeError) as error:
             said = f"its result cannot be read: {error}"
             return ended(action, ActionStatus.ERROR, error=said), None
-        with one_try() as errors:
+        hurried = kept_in(self._store, is_hurried=self._is_hurried)
+        with one_try() as errors, hurried:
             found = await executed(action, result, SECONDS)
         return found, errors.get(id(bare(action)))
 

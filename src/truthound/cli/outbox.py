@@ -125,7 +125,9 @@ def retry(
         if not chosen or not found.retry_notices(chosen, _states(states)):
             stderr("truthound: nothing is owed")
             return Exit.NOTHING_SELECTED
-        tried = asyncio.run(deliver_due(found, checkpoints, only=chosen))
+        tried = asyncio.run(
+            deliver_due(found, checkpoints, only=chosen, is_hurried=True)
+        )
     failed = [(notice, error) for notice, error in tried if error is not None]
     for notice, error in failed:
         stderr(f"{notice.checkpoint}: action {notice.action}: {error}")

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 class Asking(Database):
     """The questions; see :class:`truthound.store.Store`."""
 
+    def run_with_slot(self, slot: str) -> str | None:
+        """Return the id of the run that was accepted with a slot; None: none. Blocks.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from truthound.store import _reading
+
+        with self.reading() as connection:
+            return _reading.run_with_slot(connection, slot)
+
     def runs(
         self,
         checkpoint: str | None = None,
@@ -78,6 +89,17 @@ class Asking(Database):
         with self.reading() as connection:
             return _reading.run_of(connection, which)
 
+    def state_of_slot(self, slot: str) -> RunState | None:
+        """Return where the run is that has a slot; None: none has it. Blocks.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from truthound.store import _reading
+
+        with self.reading() as connection:
+            return _reading.state_of_slot(connection, slot)
+
     def checkpoints(self) -> list[str]:
         """Return the names of all checkpoints that have runs, sorted. Blocks.
 
@@ -88,6 +110,20 @@ class Asking(Database):
 
         with self.reading() as connection:
             return _reading.names_of(connection)
+
+    def bad_since(self, checkpoint: str) -> tuple[datetime, int] | None:
+        """Return since when a checkpoint is not well, and in how many runs. Blocks.
+
+        Returns:
+            None if its last run was a success, or it has none.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from truthound.store import _reading
+
+        with self.reading() as connection:
+            return _reading.bad_since(connection, checkpoint)
 
     def document(self, run_id: str) -> dict[str, Any]:
         """Return the result of a run as plain values. Blocks.

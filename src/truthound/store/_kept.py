@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from truthound.store._rows import as_text, from_json
 from truthound.store._tables import cursors, stamp
@@ -14,10 +14,30 @@ from truthound.store._tables import parts as parts_table
 from truthound.store.records import Part
 
 
-def cursor(connection: Connection, name: str) -> Any:
-    """Return the value of a cursor, None if there is none."""
+def cursor(connection: Connection, name: str, *, is_alone: bool = False) -> Any:
+    """Return the value of a cursor, None if there is none.
+
+    Args:
+        connection: in a transaction, if it is to be alone.
+        name: of the cursor.
+        is_alone: nobody else is to read it so until the transaction ends. SQLite has
+            one writer in any case; in PostgreSQL a row that is not there yet cannot be
+            locked, but its name can.
+    """
+    if is_alone and connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
     found = connection.scalar(select(cursors.c.value).where(cursors.c.name == name))
     return None if found is None else from_json(found, f"the cursor {name}")
+
+
+def cursors_of(connection: Connection, prefix: str) -> dict[str, Any]:
+    """Return the values of the cursors whose names begin so, by their names."""
+    rows = connection.execute(
+        select(cursors.c.name, cursors.c.value)
+        .where(cursors.c.name.startswith(prefix, autoescape=True))
+        .order_by(cursors.c.name)
+    )
+    return {row.name: from_json(row.value, f"the cursor {row.name}") for row in rows}
 
 
 def set_cursor(connection: Connection, name: str, text: str, now: datetime) -> None:

@@ -76,6 +76,7 @@ def settle_row(run_id: str, owner: str, settled: Settled, now: datetime) -> Row:
         "new_due_at": stamp(settled.due_at or now),
         "new_ended_at": None if is_owed else stamp(now),
         "new_error": settled.error and as_text(settled.error),
+        "not_tried": int(settled.is_held),
     }
 
 

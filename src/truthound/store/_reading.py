@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, text
 
 from truthound.errors import ConfigurationError, StoreError, UnknownNameError
-from truthound.store._rows import from_json, notice_of_row, run_of_row
+from truthound.store._rows import as_text, from_json, notice_of_row, run_of_row
 from truthound.store._tables import metadata, moment, notices, results, runs, stamp
 from truthound.store.records import Notice, NoticeState, Past, RunRecord, RunState
 
@@ -83,6 +83,33 @@ def selected(
     if checkpoint is None:
         return asked.order_by(runs.c.seq.desc())
     return asked.order_by(runs.c.accepted_at.desc(), runs.c.seq.desc())
+
+
+def state_of_slot(connection: Connection, slot: str) -> RunState | None:
+    """Return where the run is that has a slot; None: none has it."""
+    state = connection.scalar(select(runs.c.state).where(runs.c.slot == as_text(slot)))
+    return None if state is None else RunState(state)
+
+
+def bad_since(connection: Connection, checkpoint: str) -> tuple[datetime, int] | None:
+    """Return since when a checkpoint is not well, and how many runs that are.
+
+    Runs are counted by their beginning that come after the last success. None: the last
+    one was a success, or there is none.
+    """
+    mine = runs.c.checkpoint == checkpoint
+    last = (
+        select(runs.c.accepted_at)
+        .where(mine, runs.c.status == "success")
+        .order_by(runs.c.accepted_at.desc())
+        .limit(1)
+    )
+    good = connection.scalar(last)
+    asked = select(func.min(runs.c.accepted_at), func.count()).where(mine, _BAD)
+    if good is not None:
+        asked = asked.where(runs.c.accepted_at > good)
+    first, number = connection.execute(asked).one()
+    return None if first is None else (moment(first), number)
 
 
 def names_of(connection: Connection) -> list[str]:
@@ -176,6 +203,12 @@ def _near(connection: Connection, which: str) -> list[str]:
     ids = list(connection.scalars(latest))
     known = [*names_of(connection), *ids]
     return difflib.get_close_matches(which, known, n=3) or ids[:3]
+
+
+def run_with_slot(connection: Connection, slot: str) -> str | None:
+    """Return the id of the run that has a slot, if one has."""
+    found = connection.scalar(select(runs.c.run_id).where(runs.c.slot == as_text(slot)))
+    return None if found is None else str(found)
 
 
 def document_of(connection: Connection, run_id: str) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from truthound._clock import SYSTEM_CLOCK, Clock
-from truthound.store import _kept, _outbox, _recovery
+from truthound.store import _outbox, _recovery
 from truthound.store._asking import Asking
 from truthound.store._database import LEASE, in_thread
 from truthound.store._owing import Owing
 from truthound.store._place import named
 from truthound.store._processes import new_owner, this_process
+from truthound.store._remembering import Remembering
 from truthound.store._rows import (
     actions_text,
     as_json,
@@ -31,7 +32,6 @@ from truthound.store._writing import Refused
 from truthound.store.records import (
     Notice,
     Outcome,
-    Part,
     Recovered,
     RunRecord,
     RunState,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 
-class Store(Asking, Owing):
+class Store(Asking, Owing, Remembering):
     """Runs and their results, what they owe, and more, in one database.
 
     It is opened by its first use, and made if it is not there; ``close()``, or the end
@@ -270,50 +270,6 @@ class Store(Asking, Owing):
 
         found: Recovered = await self._call(work)
         return found
-
-    # --------------------------------------------------------------- cursors and parts
-
-    def cursor(self, name: str) -> Any:
-        """Return how far a trigger has come; None if it has not said. Blocks.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        with self.reading() as connection:
-            return _kept.cursor(connection, as_text(name))
-
-    async def set_cursor(self, name: str, value: Any) -> None:
-        """Write down how far a trigger has come, as plain values.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        key, text, now = as_text(name), as_json(value), self.clock.now()
-        await self._call(lambda c: _kept.set_cursor(c, key, text, now))
-
-    def load(self, source: str) -> list[Part]:
-        """Return what is known of the files of a source that grows. Blocks.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        with self.reading() as connection:
-            return _kept.parts(connection, as_text(source))
-
-    def save(
-        self, source: str, parts: Sequence[Part], removed: Collection[str] = ()
-    ) -> None:
-        """Keep what is known of some files of a source, and forget others. Blocks.
-
-        Args:
-            source: which.
-            parts: the files, in place of what was known of them.
-            removed: files that are not there any more.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        self._do(lambda c: _kept.save_parts(c, as_text(source), parts, removed))
 
 
 class MemoryStore(Store):

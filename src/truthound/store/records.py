@@ -8,6 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+# A slot that begins so names messages of a broker. It is free again when its run has an
+# end that is not ``finished``: the messages come again.
+MESSAGES = "message|"
+
 
 class RunState(StrEnum):
     """Where a run is."""
@@ -191,12 +195,14 @@ class Settled:
         state: delivered, dead, dropped, or owed again.
         due_at: when it is to be tried again, if it is owed.
         error: what went wrong.
+        is_held: it was put off before anything was sent, which is not counted as a try.
     """
 
     position: int
     state: NoticeState
     due_at: datetime | None = None
     error: str | None = None
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -346,7 +346,7 @@ class Runs:
 
     def _look_at_owed(self, run: ActiveRun) -> None:
         keeper = run.ticket.keeper
-        if self.ledger is not None and keeper is not None and keeper.errors:
+        if self.ledger is not None and keeper is not None and keeper.owes:
             self.ledger.nudge()
 
     def forget(self, run: ActiveRun) -> None:

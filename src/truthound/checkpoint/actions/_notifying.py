@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
 from truthound.checkpoint._action import ActionConfig, NotifyCondition, check_number
+from truthound.checkpoint._alert_policy import AlertPolicy, policy_of
+from truthound.checkpoint._book import BOOK, MemoryBook
+from truthound.checkpoint.actions._alerting import Alerting, tags_of
 from truthound.checkpoint.actions._sending import SendingAction
 from truthound.checkpoint.messages.message import Message, MessageKind, message_of
-from truthound.checkpoint.model import ActionResult, CheckpointResult
-from truthound.errors import ConfigurationError
+from truthound.checkpoint.model import (
+    ActionResult,
+    CheckpointResult,
+    CheckpointStatus,
+)
+from truthound.errors import ConfigurationError, StoreError
+
+logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 PLACES = ("checkpoint", "run_id", "status")  # that a link may name, in braces
 
@@ -31,6 +41,8 @@ class NotificationConfig(ActionConfig):
         custom_message: stands before the rest; escaped.
         links: by label, addresses of pages; ``{checkpoint}``, ``{run_id}`` and
             ``{status}`` in them are filled in.
+        alerts: when it is sent: a :class:`AlertPolicy`, its options, or ``change`` or
+            ``every``; None: after each run that ``notify_on`` names.
     """
 
     notify_on: NotifyCondition | str = NotifyCondition.NOT_SUCCESS
@@ -38,9 +50,11 @@ class NotificationConfig(ActionConfig):
     include_examples: int = 0
     custom_message: str | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    alerts: AlertPolicy | Mapping[str, Any] | str | None = None
 
     def check(self) -> None:
         super().check()
+        self.alerts = policy_of(self.alerts)
         check_number("include_examples", self.include_examples, kind=int)
         links = self.links
         if not isinstance(links, Mapping):
@@ -68,6 +82,23 @@ class Notification(SendingAction[N], Generic[N]):
     What is told a second time for the same run has the same idempotency key.
     """
 
+    # Whether a resolve is sent also if it is not known that somebody was told.
+    resolves_unknown: bool = False
+
+    def __init__(self, config: N | None = None, **options: Any) -> None:
+        super().__init__(config, **options)
+        self._own_book = MemoryBook()
+
+    def should_run(self, status: CheckpointStatus | str) -> bool:
+        """Tell whether it is to see a run that ended so; a policy has to see all."""
+        if self._config.alerts is not None:
+            return self.enabled
+        return super().should_run(status)
+
+    def is_wanted(self, status: CheckpointStatus | str) -> bool:
+        """Tell whether ``notify_on`` names a status."""
+        return NotifyCondition(self._config.notify_on).should_notify(status)
+
     async def _notify(
         self, message: Message, checkpoint_result: CheckpointResult
     ) -> ActionResult:
@@ -88,23 +119,42 @@ class Notification(SendingAction[N], Generic[N]):
         raise NotImplementedError(f"{type(self).__name__} has no _notify()")
 
     async def _execute_async(self, checkpoint_result: CheckpointResult) -> ActionResult:
-        kind = MessageKind.TEST if TESTING.get() else MessageKind.RUN
-        message = self._message(checkpoint_result, kind=kind)
+        if TESTING.get():
+            message = self._message(checkpoint_result, kind=MessageKind.TEST)
+            return await self._notify(message, checkpoint_result)
+        policy: Any = self._config.alerts
+        book = BOOK.get() or self._own_book
+        if policy is not None:
+            return await Alerting(self, policy, book).tell(checkpoint_result)
+        message = self._message(checkpoint_result)
+        if message.is_bad:
+            message = await _dated(message, book)
         return await self._notify(message, checkpoint_result)
 
     def _message(self, checkpoint_result: CheckpointResult, **more: Any) -> Message:
         """Return the message about a result, as the configuration wants it."""
         config = self._config
-        tags = checkpoint_result.metadata.get("tags")
         return message_of(
             checkpoint_result,
             details=config.include_details,
             examples=config.include_examples,
             note=config.custom_message,
             links=_links(config.links, checkpoint_result),
-            tags=tags if isinstance(tags, Mapping) else {},
+            tags=tags_of(checkpoint_result),
             **more,
         )
+
+
+async def _dated(message: Message, book: MemoryBook) -> Message:
+    """Return a message that says since when it is so, if that is to be known."""
+    try:
+        found = await book.since(message.checkpoint)
+    except StoreError as error:
+        logger.warning("%s: since when is not known: %s", message.run_id, error)
+        return message
+    if found is None:
+        return message
+    return replace(message, since=found[0], runs=max(1, found[1]))
 
 
 def _links(links: Mapping[str, str], result: CheckpointResult) -> dict[str, str]:

@@ -133,13 +133,16 @@ class Message:
             told["Rows"] = f"{self.rows:,}"
         if self.checks:
             told["Checks failed"] = f"{self.failed_checks:,} of {self.checks:,}"
-        if self.since is not None and self.kind is not MessageKind.RUN:
+        if self.since is not None and (self.runs > 1 or self.kind in _OF_INCIDENTS):
             told["Since"] = f"{moment_text(self.since)} ({plural(self.runs, 'run')})"
         if self.held:
             told["Not told meanwhile"] = plural(self.held, "run")
         told["Time"] = moment_text(self.at)
         told["Run"] = self.run_id
         return told
+
+
+_OF_INCIDENTS = (MessageKind.REMINDER, MessageKind.RESOLVED)
 
 
 def moment_text(moment: datetime) -> str:

@@ -1,29 +1,11 @@
-"""Time zones, and times of day, as they are written in options."""
+"""Times of day, and moments, as they are written in options."""
 
 from __future__ import annotations
 
-import zoneinfo
-from datetime import UTC, datetime, time, tzinfo
+from datetime import datetime, time, tzinfo
 
-from truthound.errors import ConfigurationError, did_you_mean
-
-
-def zone_of(name: str | tzinfo | None) -> tzinfo:
-    """Return the time zone of that name; UTC for None.
-
-    Raises:
-        ConfigurationError: there is none of that name.
-    """
-    if name is None:
-        return UTC
-    if isinstance(name, tzinfo):
-        return name
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        known = zoneinfo.available_timezones()
-        hint = did_you_mean(str(name), known) or ", like Europe/Helsinki or UTC"
-        raise ConfigurationError(f"timezone: there is no zone {name!r}{hint}") from None
+from truthound.checkpoint._zones import zone_of as zone_of
+from truthound.errors import ConfigurationError
 
 
 def moment_of(
