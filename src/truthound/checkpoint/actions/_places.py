@@ -9,8 +9,9 @@ from truthound.checkpoint.messages.message import Message
 from truthound.errors import ConfigurationError, did_you_mean
 
 _PLACE = re.compile(r"\{(\w*)\}")
-# Control characters, line and paragraph separators: what must not get into one line.
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Control characters, line and paragraph separators, marks of the direction of writing:
+# what must not get into one line.
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u200e\u200f]+")
 
 # What a text may name; a key that has to stay the same over an incident may not name
 # what changes from run to run.

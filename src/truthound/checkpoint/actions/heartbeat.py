@@ -12,7 +12,6 @@ from urllib.parse import urlsplit, urlunsplit
 from truthound.checkpoint._action import ActionConfig, NotifyCondition
 from truthound.checkpoint.actions._notifying import TESTING
 from truthound.checkpoint.actions._sending import SendingAction, secret
-from truthound.checkpoint.messages.limits import HEALTHCHECKS_BODY, cut_bytes
 from truthound.checkpoint.messages.message import MessageKind, message_of
 from truthound.checkpoint.messages.text import as_text
 from truthound.checkpoint.model import ActionResult, CheckpointResult, RunStart
@@ -140,8 +139,8 @@ class HeartbeatAction(SendingAction[HeartbeatConfig]):
         body = None
         if config.send_log and config.method == "POST":
             kind = MessageKind.TEST if TESTING.get() else MessageKind.RUN
-            log = as_text(message_of(checkpoint_result, kind=kind))
-            body = cut_bytes(log, HEALTHCHECKS_BODY).decode()
+            # A few kilobytes at most; Healthchecks keeps 100 of them.
+            body = as_text(message_of(checkpoint_result, kind=kind))
         answer = await self._ping(address, body)
         return self.result(
             "success", f"pinged: {verb}", status_code=answer.status_code, ping=verb
