@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from truthound.checkpoint.actions.custom import CustomConfig as CustomConfig
     from truthound.checkpoint.actions.data_docs import DataDocsConfig as DataDocsConfig
     from truthound.checkpoint.actions.data_docs import UpdateDataDocs as UpdateDataDocs
+    from truthound.checkpoint.actions.github import GitHubAction as GitHubAction
+    from truthound.checkpoint.actions.github import GitHubConfig as GitHubConfig
+    from truthound.checkpoint.actions.openlineage import (
+        OpenLineageAction as OpenLineageAction,
+    )
+    from truthound.checkpoint.actions.openlineage import (
+        OpenLineageConfig as OpenLineageConfig,
+    )
     from truthound.checkpoint.actions.slack import SlackConfig as SlackConfig
     from truthound.checkpoint.actions.slack import (
         SlackNotification as SlackNotification,
@@ -36,7 +44,11 @@ _HOMES = {
     "CustomAction": "custom",
     "CustomConfig": "custom",
     "DataDocsConfig": "data_docs",
+    "GitHubAction": "github",
+    "GitHubConfig": "github",
     "NotifyCondition": "base",
+    "OpenLineageAction": "openlineage",
+    "OpenLineageConfig": "openlineage",
     "SlackConfig": "slack",
     "SlackNotification": "slack",
     "StoreResultConfig": "store_result",
@@ -48,6 +60,8 @@ _HOMES = {
 # By the word of a configuration file.
 TYPES = {
     "custom": "CustomAction",
+    "github": "GitHubAction",
+    "openlineage": "OpenLineageAction",
     "slack": "SlackNotification",
     "store_result": "StoreValidationResult",
     "update_docs": "UpdateDataDocs",
