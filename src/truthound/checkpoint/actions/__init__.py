@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from truthound.checkpoint.actions.custom import CustomConfig as CustomConfig
     from truthound.checkpoint.actions.data_docs import DataDocsConfig as DataDocsConfig
     from truthound.checkpoint.actions.data_docs import UpdateDataDocs as UpdateDataDocs
+    from truthound.checkpoint.actions.github import GitHubAction as GitHubAction
+    from truthound.checkpoint.actions.github import GitHubConfig as GitHubConfig
     from truthound.checkpoint.actions.heartbeat import (
         HeartbeatAction as HeartbeatAction,
     )
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     )
     from truthound.checkpoint.actions.mail import EmailConfig as EmailConfig
     from truthound.checkpoint.actions.mail import EmailNotification as EmailNotification
+    from truthound.checkpoint.actions.openlineage import (
+        OpenLineageAction as OpenLineageAction,
+    )
+    from truthound.checkpoint.actions.openlineage import (
+        OpenLineageConfig as OpenLineageConfig,
+    )
     from truthound.checkpoint.actions.opsgenie import OpsGenieAction as OpsGenieAction
     from truthound.checkpoint.actions.opsgenie import OpsGenieConfig as OpsGenieConfig
     from truthound.checkpoint.actions.pagerduty import (
@@ -58,9 +66,13 @@ _HOMES = {
     "DataDocsConfig": "data_docs",
     "EmailConfig": "mail",
     "EmailNotification": "mail",
+    "GitHubAction": "github",
+    "GitHubConfig": "github",
     "HeartbeatAction": "heartbeat",
     "HeartbeatConfig": "heartbeat",
     "NotifyCondition": "base",
+    "OpenLineageAction": "openlineage",
+    "OpenLineageConfig": "openlineage",
     "OpsGenieAction": "opsgenie",
     "OpsGenieConfig": "opsgenie",
     "PagerDutyAction": "pagerduty",
@@ -78,7 +90,9 @@ TYPES = {
     "apprise": "AppriseAction",
     "custom": "CustomAction",
     "email": "EmailNotification",
+    "github": "GitHubAction",
     "heartbeat": "HeartbeatAction",
+    "openlineage": "OpenLineageAction",
     "opsgenie": "OpsGenieAction",
     "pagerduty": "PagerDutyAction",
     "slack": "SlackNotification",
