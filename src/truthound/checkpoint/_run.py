@@ -12,10 +12,12 @@ from typing import Any
 
 from truthound._clock import Clock
 from truthound._words import numbered
+from truthound.checkpoint._arrived import is_arrived
 from truthound.checkpoint.model import (
     CheckpointConfig,
     CheckpointResult,
     CheckpointStatus,
+    RunStart,
 )
 from truthound.errors import RunTimeoutError, TruthoundError
 from truthound.secrets import Reference, hidden, without_password
@@ -95,6 +97,15 @@ class Run:
         tags = {"tags": dict(config.tags)} if config.tags else {}
         self.metadata = {**tags, **config.metadata, **(context or {})}
 
+    def start(self) -> RunStart:
+        """Return what actions are told of it when it begins."""
+        return RunStart(
+            run_id=self.run_id,
+            checkpoint_name=self.config.name,
+            run_time=self.time,
+            metadata=dict(self.metadata),
+        )
+
     @property
     def has_store(self) -> bool:
         """Whether somebody writes it down."""
@@ -110,8 +121,12 @@ class Run:
         return None if ledger is None else ledger.store
 
     def past(self, source: str, limit: int) -> Any:
-        """Return earlier runs of the same checkpoint on a source, the oldest first."""
-        return self.store.past(self.config.name, source, limit)
+        """Return earlier runs of the same checkpoint on a source, the oldest first.
+
+        Of files that arrive, each is compared with those before it.
+        """
+        asked = None if is_arrived(self.config.data_source) else source
+        return self.store.past(self.config.name, asked, limit)
 
     def keeper(self) -> Any:
         """Return what writes down what it finds; None without a store."""

@@ -93,13 +93,31 @@ class ActionResult:
         return cls(**known)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStart:
+    """What actions are told when a run begins.
+
+    Attributes:
+        run_id: which its result will have.
+        checkpoint_name: whose run it is.
+        run_time: when it began, aware, in UTC.
+        metadata: which its result will have.
+    """
+
+    run_id: str
+    checkpoint_name: str
+    run_time: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass
 class CheckpointConfig:
     """Everything that can be said about a checkpoint.
 
     Attributes:
         name: how results and baselines call it.
-        data_source: the data, of any kind that ``truthound.check`` takes.
+        data_source: the data, of any kind that ``truthound.check`` takes;
+            ``trigger:file`` is the file that has started the run.
         validators: names, mappings of a name to options, or objects; None for
             ``null``, ``blank`` and ``duplicate``, which fit any table.
         validator_config: options by validator name, for validators given by name.

@@ -11,6 +11,7 @@ from typing import Any
 
 from truthound._clock import Clock
 from truthound.async_core._slots import TaskPriority
+from truthound.checkpoint._arrived import shown
 from truthound.checkpoint._run import Ticket, described, new_run_id
 from truthound.checkpoint._running.line import limits_of
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
@@ -214,12 +215,13 @@ def broken_result(run: ActiveRun, clock: Clock, why: str) -> CheckpointResult:
     """Return the result of a run that made none itself."""
     config = getattr(run.checkpoint, "config", None)
     spent = clock.monotonic() - run.began if run.began else 0.0
+    source = shown(getattr(config, "data_source", ""), run.context or {})
     return CheckpointResult(
         run_id=run.run_id,
         checkpoint_name=run.name,
         run_time=run.began_at or run.accepted_at,
         status=CheckpointStatus.ERROR,
-        data_asset=described(getattr(config, "data_source", "")),
+        data_asset=described(source),
         duration_ms=spent * 1000,
         error=why,
         metadata={**getattr(config, "metadata", {}), **(run.context or {})},

@@ -252,27 +252,29 @@ class PushDriver(Driver):
 
     def look(self) -> None:
         try:
-            if not self.can_run():
-                return
-            trigger = self.trigger
-            if self._is_first:
-                self._is_first = False
-                trigger.record_run()
-                self.start_run("at the start", {})
-                return
-            wait = trigger.wait_for(trigger.clock.monotonic())
-            if wait is None:
-                return
-            if wait > 0:
-                self._look_in(wait)
-                return
-            answer = trigger.take()
-            trigger.record_run()
-            self.start_run(answer.reason, answer.context)
-            if trigger.config.max_concurrent > 1:
-                self.look()
+            while self.can_run() and self._started():
+                pass
         except Stray as error:
             self.failed(error)
+
+    def _started(self) -> bool:
+        """Start a run if there is something to take; False: not now."""
+        trigger = self.trigger
+        if self._is_first:
+            self._is_first = False
+            trigger.record_run()
+            self.start_run("at the start", {})
+            return True
+        wait = trigger.wait_for(trigger.clock.monotonic())
+        if wait is None:
+            return False
+        if wait > 0:
+            self._look_in(wait)
+            return False
+        answer = trigger.take()
+        trigger.record_run()
+        self.start_run(answer.reason, answer.context)
+        return True
 
     def _look_in(self, seconds: float) -> None:
         if self._timer is not None:
