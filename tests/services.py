@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -36,3 +38,30 @@ def postgres_schema() -> Iterator[str]:
     finally:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+REDIS = "redis://127.0.0.1:6379/0"
+NATS = "nats://127.0.0.1:4222"
+
+
+def redis_url() -> str:
+    """Return the address of a Redis that answers, or skip the test."""
+    url = os.environ.get("TRUTHOUND_TEST_REDIS_URL", REDIS)
+    return _answering(url, 6379, "Redis")
+
+
+def nats_url() -> str:
+    """Return the address of a NATS server that answers, or skip the test."""
+    url = os.environ.get("TRUTHOUND_TEST_NATS_URL", NATS)
+    return _answering(url, 4222, "NATS")
+
+
+def _answering(url: str, port: int, what: str) -> str:
+    """Return an address if somebody listens there, else skip the test."""
+    parts = urlsplit(url)
+    try:
+        place = (parts.hostname or "127.0.0.1", parts.port or port)
+        socket.create_connection(place, timeout=3).close()
+    except OSError as error:
+        skip_or_fail(f"no {what} at {place[0]}:{place[1]}: {error}")
+    return url

@@ -76,3 +76,25 @@ def test_nothing_is_lost_when_a_runner_is_killed() -> None:
     assert "killed 3 times, 0 of them while it started" in lines
     accepted = next(line for line in lines if line.startswith("accepted runs  "))
     assert int(accepted.split()[-1]) >= 40
+
+
+def test_hooks_in() -> None:
+    lines = run("hooks_in.py").splitlines()
+    codes = [line.split()[:2] for line in lines if line[0] in "srfl" and "  " in line]
+    assert codes == [
+        ["signed", "202"],
+        ["repeated", "202"],
+        ["forged", "401"],
+        ["late", "401"],
+    ]
+    (ended,) = [line for line in lines if "load-1" in line]
+    assert ended.startswith("rides: warning")
+    assert ended.endswith("(load-1: rides.csv)")
+
+
+def test_webhook_out() -> None:
+    first, second, event, ended = run("webhook_out.py").splitlines()
+    assert first.startswith("503  signed: True  rides_")
+    assert second == first.replace("503", "202")
+    assert event.startswith("dev.truthound.checkpoint.completed: rides: warning")
+    assert ended == "success after 2 attempts"

@@ -16,13 +16,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truthound.async_core import AsyncDirectoryWatcher, async_write_file
-from truthound.async_core._watcher import FileChange, _merged
+from truthound.async_core._inotify import Inotify
+from truthound.async_core._telling import FileChange
+from truthound.async_core._telling import merged as _merged
 from truthound.errors import ConfigurationError
 
 SCRATCH: list[Path] = []  # where files are made before they land
 PATIENCE = 20  # seconds, until something counts as hanging
 
-both = pytest.mark.parametrize("polling", [False, True], ids=["system", "polling"])
+both = pytest.mark.parametrize(
+    "polling", ["system", "watchfiles", "polling"], indirect=True
+)
+
+
+@pytest.fixture
+def polling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Tell whether to look; watchfiles tells where there is no inotify."""
+    if request.param == "watchfiles":
+        monkeypatch.setattr("truthound.async_core._watching.HAS_INOTIFY", False)
+    return bool(request.param == "polling")
 
 
 def put(path: Path, text: str) -> None:
@@ -313,7 +325,7 @@ async def test_disk_that_hangs_does_not_hold_up_the_end(
         return real(path)
 
     monkeypatch.setattr(os, "scandir", hanging)
-    monkeypatch.setattr("truthound.async_core._watcher.FAREWELL", 0.2)
+    monkeypatch.setattr("truthound.async_core._telling.FAREWELL", 0.2)
     task = asyncio.create_task(anext(AsyncDirectoryWatcher(folder).watch()))
     await asyncio.sleep(0.1)
     task.cancel()
@@ -336,13 +348,26 @@ async def test_relative_folder_and_link_keep_the_name_given(folder: Path) -> Non
         await iteration.aclose()
 
 
+class NoneLeft(Inotify):
+    """No watch is left."""
+
+    def __init__(self, *_: Any) -> None:
+        raise OSError("inotify watch limit reached")
+
+
+@pytest.mark.parametrize("has_inotify", [True, False])
 async def test_system_that_does_not_tell_is_polled(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    has_inotify: bool,
 ) -> None:
     def none_left(*_: Any) -> None:
         raise OSError("inotify watch limit reached")
 
+    monkeypatch.setattr("truthound.async_core._watching.HAS_INOTIFY", has_inotify)
     monkeypatch.setattr("watchfiles._rust_notify.RustNotify", none_left)
+    monkeypatch.setattr("truthound.async_core._watching.Inotify", NoneLeft)
     async with watching(folder) as seen:
         put(folder / "new", "x")
         await seen.until(bool)

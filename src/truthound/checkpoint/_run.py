@@ -12,6 +12,7 @@ from typing import Any
 
 from truthound._clock import Clock
 from truthound._words import numbered
+from truthound.checkpoint._arrived import is_arrived
 from truthound.checkpoint.model import (
     CheckpointConfig,
     CheckpointResult,
@@ -110,8 +111,12 @@ class Run:
         return None if ledger is None else ledger.store
 
     def past(self, source: str, limit: int) -> Any:
-        """Return earlier runs of the same checkpoint on a source, the oldest first."""
-        return self.store.past(self.config.name, source, limit)
+        """Return earlier runs of the same checkpoint on a source, the oldest first.
+
+        Of files that arrive, each is compared with those before it.
+        """
+        asked = None if is_arrived(self.config.data_source) else source
+        return self.store.past(self.config.name, asked, limit)
 
     def keeper(self) -> Any:
         """Return what writes down what it finds; None without a store."""

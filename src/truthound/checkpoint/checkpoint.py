@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.checkpoint._acting import act
 from truthound.checkpoint._adapter import adapt_to_async, name_of
+from truthound.checkpoint._arrived import arrived, is_arrived, shown
 from truthound.checkpoint._asked import Asked
 from truthound.checkpoint._keeping import Keeper, accepted, kept
 from truthound.checkpoint._run import Run
@@ -80,7 +81,8 @@ class Checkpoint(Asked):
     Args:
         name: how results and baselines call it.
         config: all options at once; or give them one by one.
-        data_source: see ``truthound.check``. Nothing is looked at before a run.
+        data_source: see ``truthound.check``; ``trigger:file`` is the file that has
+            started the run. Nothing is looked at before a run.
         validators: see ``truthound.check``.
         actions: what to do with each result; see ``truthound.checkpoint.actions``.
         triggers: when a runner is to run it; see ``truthound.checkpoint.triggers``.
@@ -239,7 +241,7 @@ class Checkpoint(Asked):
 
     def _validated(self, run: Run) -> CheckpointResult:
         try:
-            source = self._source()
+            source = self._source(run)
             validation = self._validation()
             judge = partial(self._judged, run, validation, source)
             if validation.runs_in_place(source):
@@ -270,7 +272,7 @@ class Checkpoint(Asked):
             return self._broken(run, run.late() if limit.is_over() else error)
 
     async def _found(self, run: Run, limit: TimeLimit) -> Any:
-        source, validation = self._source(), self._validation()
+        source, validation = self._source(run), self._validation()
         if validation.runs_in_place(source):
             # Microseconds on columns in memory: there is nothing to limit.
             return await in_batch(partial(self._judged, run, validation, source))
@@ -337,7 +339,10 @@ class Checkpoint(Asked):
         return as_record(self)
 
     def _broken(self, run: Run, error: Exception) -> CheckpointResult:
-        return run.broken(error, self._source(), references(self._texts()))
+        source = shown(self.config.data_source, run.metadata)
+        if isinstance(source, str) and "${" in source:
+            source = self._source()
+        return run.broken(error, source, references(self._texts()))
 
     def _validation(self) -> Validation:
         """Return what the configuration says, made anew when it was changed."""
@@ -354,8 +359,10 @@ class Checkpoint(Asked):
                 return validation
         return self._built[1]
 
-    def _source(self) -> Any:
+    def _source(self, run: Run | None = None) -> Any:
         source = self.config.data_source
+        if is_arrived(source):
+            return source if run is None else arrived(run.metadata)
         if isinstance(source, str) and "${" in source:
             return Reference(source, places=self.places)
         return source

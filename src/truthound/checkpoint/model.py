@@ -99,7 +99,8 @@ class CheckpointConfig:
 
     Attributes:
         name: how results and baselines call it.
-        data_source: the data, of any kind that ``truthound.check`` takes.
+        data_source: the data, of any kind that ``truthound.check`` takes;
+            ``trigger:file`` is the file that has started the run.
         validators: names, mappings of a name to options, or objects; None for
             ``null``, ``blank`` and ``duplicate``, which fit any table.
         validator_config: options by validator name, for validators given by name.

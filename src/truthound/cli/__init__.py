@@ -24,6 +24,7 @@ COMMANDS = {
     "checkpoint": ("checkpoint:checkpoint", "Work with configured checkpoints."),
     "diff": ("history:diff", "Say what differs between two runs."),
     "history": ("history:history", "List the runs that were, or export them."),
+    "hooks": ("hooks:hooks", "Run checkpoints when requests come over HTTP."),
     "init": ("init:init", "Write a configuration for the data at hand."),
     "outbox": ("outbox:outbox", "List, send or drop owed notifications."),
     "pipeline": ("pipeline:pipeline", "Run the pipelines of sites."),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,72 +17,101 @@ from truthound.cli.check import chosen
 from truthound.errors import StoreError
 
 if TYPE_CHECKING:
-    from truthound.checkpoint import Checkpoint, CheckpointResult
+    from contextlib import AbstractAsyncContextManager
+
+    from truthound.checkpoint import (
+        AsyncCheckpointRunner,
+        Checkpoint,
+        CheckpointResult,
+    )
 
 SIGNS = {"success": "✔", "warning": "!", "failure": "✘", "error": "✘"}
 COLOURS = {"success": "32", "warning": "33", "failure": "31", "error": "31"}
 ISSUES = 3  # that are shown of a run
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+# Of a runner, what is to be there as long as it runs.
+Beside = Callable[["AsyncCheckpointRunner"], "AbstractAsyncContextManager[None]"]
+
+
+def running(function: Function) -> Function:
+    """Add the options of a command that runs checkpoints until Ctrl-C."""
+    options = [
+        _options.configuration,
+        click.option(
+            "--max-concurrent",
+            metavar="N",
+            type=click.IntRange(min=1),
+            default=10,
+            show_default=True,
+            help="How many run at once.",
+        ),
+        click.option(
+            "--grace",
+            metavar="S",
+            type=click.FloatRange(min=0),
+            default=30.0,
+            show_default=True,
+            help="Seconds that runs have to end after Ctrl-C or SIGTERM.",
+        ),
+        click.option(
+            "-f",
+            "--format",
+            "form",
+            type=click.Choice(("lines", "jsonl")),
+            default="lines",
+            show_default=True,
+            help="How each result looks.",
+        ),
+        click.option(
+            "--recovery",
+            type=click.Choice(("interrupted", "rerun")),
+            default="interrupted",
+            show_default=True,
+            help="What becomes of runs whose process was killed.",
+        ),
+        _store.recording,
+        _options.talking,
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @click.command(short_help="Run checkpoints when their triggers say so.")
 @click.argument("which", nargs=-1)
-@_options.configuration
-@click.option(
-    "--max-concurrent",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="How many run at once.",
-)
-@click.option(
-    "--grace",
-    metavar="S",
-    type=click.FloatRange(min=0),
-    default=30.0,
-    show_default=True,
-    help="Seconds that runs have to end after Ctrl-C or SIGTERM.",
-)
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(("lines", "jsonl")),
-    default="lines",
-    show_default=True,
-    help="How each result looks.",
-)
-@click.option(
-    "--recovery",
-    type=click.Choice(("interrupted", "rerun")),
-    default="interrupted",
-    show_default=True,
-    help="What becomes of runs whose process was killed.",
-)
-@_store.recording
-@_options.talking
-def watch(
-    which: tuple[str, ...],
-    config: str | None,
-    max_concurrent: int,
-    grace: float,
-    form: str,
-    recovery: str,
-    **given: Any,
-) -> int:
+@running
+def watch(which: tuple[str, ...], config: str | None, **given: Any) -> int:
     """Run checkpoints when their triggers say so, until Ctrl-C.
 
     WHICH is a name, a pattern or tag:KEY=VALUE. Each result is printed as soon as it is
     there, and its actions are executed. Ctrl-C lets those end that run; a second one
     cuts them off.
     """
-    from truthound.cli._run import problems_of
-
-    checkpoints = chosen(config, which)
-    triggered = [checkpoint for checkpoint in checkpoints if checkpoint.triggers]
+    triggered = [one for one in chosen(config, which) if one.triggers]
     if not triggered:
         stderr("truthound: no checkpoint that is selected has a trigger")
         return Exit.NOTHING_SELECTED
+    return run_triggers(triggered, config, given)
+
+
+def run_triggers(
+    triggered: list[Checkpoint],
+    config: str | None,
+    given: dict[str, Any],
+    beside: Beside | None = None,
+) -> int:
+    """Run checkpoints when their triggers say so, until a signal; return the exit code.
+
+    Args:
+        triggered: the checkpoints.
+        config: the configuration, if one was named.
+        given: what :func:`running` adds.
+        beside: what is to be there as long as they run.
+    """
+    from truthound.cli._run import problems_of
+
     waiting = [
         problem for problem in problems_of(triggered) if "there is no" in problem
     ]
@@ -96,12 +126,13 @@ def watch(
         def serve() -> int | None:
             return _serve(
                 triggered,
-                form,
+                given["form"],
+                beside,
                 quiet=given["quiet"],
-                max_concurrent_checkpoints=max_concurrent,
-                graceful_shutdown_timeout=grace,
+                max_concurrent_checkpoints=given["max_concurrent"],
+                graceful_shutdown_timeout=given["grace"],
                 store=recording.store,
-                recovery=recovery,
+                recovery=given["recovery"],
             )
 
         try:
@@ -115,12 +146,18 @@ def watch(
 
 
 def _serve(
-    checkpoints: list[Checkpoint], form: str, *, quiet: bool, **options: Any
+    checkpoints: list[Checkpoint],
+    form: str,
+    beside: Beside | None,
+    *,
+    quiet: bool,
+    **options: Any,
 ) -> int | None:
     """Run checkpoints until a signal comes, and return it."""
     import asyncio
 
     from truthound.checkpoint import AsyncCheckpointRunner
+    from truthound.checkpoint._running.signals import serve
 
     async def told(result: CheckpointResult) -> None:
         if not _print(result, form, quiet):
@@ -138,7 +175,7 @@ def _serve(
         runner.add_checkpoint(checkpoint)
     if not quiet:
         stderr(f"watching {_names(checkpoints)}; Ctrl-C ends it")
-    came = asyncio.run(runner.serve_async())
+    came = asyncio.run(serve(runner, beside and beside(runner)))
     if not quiet:
         stderr(f"stopped after {_told(runner.get_stats())}")
     return came

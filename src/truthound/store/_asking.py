@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 class Asking(Database):
     """The questions; see :class:`truthound.store.Store`."""
 
+    def run_with_slot(self, slot: str) -> str | None:
+        """Return the id of the run that was accepted with a slot; None: none. Blocks.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from truthound.store import _reading
+
+        with self.reading() as connection:
+            return _reading.run_with_slot(connection, slot)
+
     def runs(
         self,
         checkpoint: str | None = None,
@@ -77,6 +88,17 @@ class Asking(Database):
 
         with self.reading() as connection:
             return _reading.run_of(connection, which)
+
+    def state_of_slot(self, slot: str) -> RunState | None:
+        """Return where the run is that has a slot; None: none has it. Blocks.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from truthound.store import _reading
+
+        with self.reading() as connection:
+            return _reading.state_of_slot(connection, slot)
 
     def checkpoints(self) -> list[str]:
         """Return the names of all checkpoints that have runs, sorted. Blocks.

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, text
 
 from truthound.errors import ConfigurationError, StoreError, UnknownNameError
-from truthound.store._rows import from_json, notice_of_row, run_of_row
+from truthound.store._rows import as_text, from_json, notice_of_row, run_of_row
 from truthound.store._tables import metadata, moment, notices, results, runs, stamp
 from truthound.store.records import Notice, NoticeState, Past, RunRecord, RunState
 
@@ -83,6 +83,12 @@ def selected(
     if checkpoint is None:
         return asked.order_by(runs.c.seq.desc())
     return asked.order_by(runs.c.accepted_at.desc(), runs.c.seq.desc())
+
+
+def state_of_slot(connection: Connection, slot: str) -> RunState | None:
+    """Return where the run is that has a slot; None: none has it."""
+    state = connection.scalar(select(runs.c.state).where(runs.c.slot == as_text(slot)))
+    return None if state is None else RunState(state)
 
 
 def bad_since(connection: Connection, checkpoint: str) -> tuple[datetime, int] | None:
@@ -197,6 +203,12 @@ def _near(connection: Connection, which: str) -> list[str]:
     ids = list(connection.scalars(latest))
     known = [*names_of(connection), *ids]
     return difflib.get_close_matches(which, known, n=3) or ids[:3]
+
+
+def run_with_slot(connection: Connection, slot: str) -> str | None:
+    """Return the id of the run that has a slot, if one has."""
+    found = connection.scalar(select(runs.c.run_id).where(runs.c.slot == as_text(slot)))
+    return None if found is None else str(found)
 
 
 def document_of(connection: Connection, run_id: str) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from truthound.store._processes import is_gone
 from truthound.store._rows import as_text, run_of_row
 from truthound.store._tables import moment, notices, owners, results, runs, stamp
 from truthound.store._writing import ACTIVE
-from truthound.store.records import Owner, Recovered, RunRecord, RunState
+from truthound.store.records import MESSAGES, Owner, Recovered, RunRecord, RunState
 
 GONE = "interrupted: the process that ran it has ended"
+# States in which a run keeps the messages that it is for.
+KEEPING = (RunState.ACCEPTED.value, RunState.FINISHED.value)
 TRIES = 12  # of a notification; after these the end of a process gives it up
 UNSENT = "given up after {} tries: the process that sent it has ended in the last one"
 GIVEN_UP = "given up after {} attempts: each time its process ended while it ran"
@@ -97,6 +99,8 @@ def recover(
     ended: list[RunRecord] = []
     for row in connection.execute(left).all():
         values = _fate(row, owner, at, again, attempts)
+        if values["state"] not in KEEPING and (row.slot or "").startswith(MESSAGES):
+            values["slot"] = None
         changed = connection.execute(
             update(runs)
             .where(

@@ -8,6 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+# A slot that begins so names messages of a broker. It is free again when its run has an
+# end that is not ``finished``: the messages come again.
+MESSAGES = "message|"
+
 
 class RunState(StrEnum):
     """Where a run is."""

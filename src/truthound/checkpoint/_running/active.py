@@ -11,6 +11,7 @@ from typing import Any
 
 from truthound._clock import Clock
 from truthound.async_core._slots import TaskPriority
+from truthound.checkpoint._arrived import shown
 from truthound.checkpoint._run import Ticket, described, new_run_id
 from truthound.checkpoint._running.line import limits_of
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
@@ -84,6 +85,7 @@ class ActiveRun:
             again when the process is gone.
         is_refused: whether another run has its slot.
         is_late: whether it has given its slot up while its end is written down.
+        is_kept: whether its end was written down, as its own.
     """
 
     checkpoint: Any
@@ -118,6 +120,7 @@ class ActiveRun:
     slot: tuple[str, bool] | None = None
     is_refused: bool = False
     is_late: bool = False
+    is_kept: bool = False
 
     @classmethod
     def of(
@@ -212,12 +215,13 @@ def broken_result(run: ActiveRun, clock: Clock, why: str) -> CheckpointResult:
     """Return the result of a run that made none itself."""
     config = getattr(run.checkpoint, "config", None)
     spent = clock.monotonic() - run.began if run.began else 0.0
+    source = shown(getattr(config, "data_source", ""), run.context or {})
     return CheckpointResult(
         run_id=run.run_id,
         checkpoint_name=run.name,
         run_time=run.began_at or run.accepted_at,
         status=CheckpointStatus.ERROR,
-        data_asset=described(getattr(config, "data_source", "")),
+        data_asset=described(source),
         duration_ms=spent * 1000,
         error=why,
         metadata={**getattr(config, "metadata", {}), **(run.context or {})},

@@ -107,6 +107,7 @@ class Delivery:
         is_ours = await self._journal.end(
             run.run_id, run.attempt, self._owner, state, now, outcome, **more
         )
+        run.is_kept = is_ours is not False
         if is_ours is False:
             logger.warning("%s: its end was written by somebody else", run.run_id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from truthound.checkpoint._trigger import (
 )
 
 if TYPE_CHECKING:
+    from truthound.checkpoint._running.active import ActiveRun
     from truthound.checkpoint._running.entry import Entry
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
@@ -81,10 +82,13 @@ class Driver:
         *,
         is_owed: bool = False,
         slot: tuple[str, bool] | None = None,
+        on_gone: Callable[[ActiveRun], None] | None = None,
     ) -> None:
         """Start a run."""
         told = {"trigger": self.trigger.name, "reason": reason, **(context or {})}
-        self.entry.start_run(self.trigger.name, told, is_owed=is_owed, slot=slot)
+        self.entry.start_run(
+            self.trigger.name, told, is_owed=is_owed, slot=slot, on_gone=on_gone
+        )
 
     def failed(self, error: BaseException) -> None:
         """Report what the trigger raised."""
@@ -248,27 +252,29 @@ class PushDriver(Driver):
 
     def look(self) -> None:
         try:
-            if not self.can_run():
-                return
-            trigger = self.trigger
-            if self._is_first:
-                self._is_first = False
-                trigger.record_run()
-                self.start_run("at the start", {})
-                return
-            wait = trigger.wait_for(trigger.clock.monotonic())
-            if wait is None:
-                return
-            if wait > 0:
-                self._look_in(wait)
-                return
-            answer = trigger.take()
-            trigger.record_run()
-            self.start_run(answer.reason, answer.context)
-            if trigger.config.max_concurrent > 1:
-                self.look()
+            while self.can_run() and self._started():
+                pass
         except Stray as error:
             self.failed(error)
+
+    def _started(self) -> bool:
+        """Start a run if there is something to take; False: not now."""
+        trigger = self.trigger
+        if self._is_first:
+            self._is_first = False
+            trigger.record_run()
+            self.start_run("at the start", {})
+            return True
+        wait = trigger.wait_for(trigger.clock.monotonic())
+        if wait is None:
+            return False
+        if wait > 0:
+            self._look_in(wait)
+            return False
+        answer = trigger.take()
+        trigger.record_run()
+        self.start_run(answer.reason, answer.context)
+        return True
 
     def _look_in(self, seconds: float) -> None:
         if self._timer is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from truthound._clock import Clock
@@ -106,6 +107,7 @@ class Entry:
         *,
         is_owed: bool = False,
         slot: tuple[str, bool] | None = None,
+        on_gone: Callable[[ActiveRun], None] | None = None,
     ) -> str:
         """Start a run and return its id.
 
@@ -114,6 +116,7 @@ class Entry:
             context: for the metadata of its result.
             is_owed: also while the runner stops; it then ends as interrupted.
             slot: names the due time for which it is.
+            on_gone: called when it is over, before it is known that there is a place.
 
         Raises:
             NotRunningError: the runner does not run.
@@ -122,6 +125,8 @@ class Entry:
             [self.checkpoint], context, trigger=trigger, is_owed=is_owed, slot=slot
         )
         self.count(run)
+        if on_gone is not None:
+            run.on_gone = partial(self._left, run, on_gone)
         return run.run_id
 
     def place_of(self, trigger: BaseTrigger[Any]) -> str:
@@ -177,14 +182,22 @@ class Entry:
             if isinstance(driver.trigger, UpstreamTrigger)
         ]
 
-    def trigger_failed(self, trigger: BaseTrigger[Any], error: BaseException) -> None:
-        """Report what a trigger raised."""
+    def trigger_failed(
+        self, trigger: BaseTrigger[Any], error: BaseException, *, is_known: bool = False
+    ) -> None:
+        """Report what a trigger raised.
+
+        Args:
+            trigger: which.
+            error: what.
+            is_known: it is no fault of the code: nobody needs to see where it was.
+        """
         said = without_password(str(error))
         told = TriggerError(
             f"{self.name}: trigger {trigger.name}: {type(error).__name__}: {said}"
         )
         told.__cause__ = error
-        logger.error("%s", told, exc_info=error)
+        logger.error("%s", told, exc_info=None if is_known else error)
         self._runs.report_soon(told)
 
     def moments(self) -> list[tuple[float, Callable[[], None]]]:
@@ -196,6 +209,12 @@ class Entry:
                 if moment is not None:
                     found.append((moment, driver.wake))
         return found
+
+    def _left(self, run: ActiveRun, on_gone: Callable[[ActiveRun], None]) -> None:
+        try:
+            on_gone(run)
+        finally:
+            self._gone()
 
     def _gone(self) -> None:
         self.running -= 1

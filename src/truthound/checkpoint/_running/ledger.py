@@ -84,6 +84,17 @@ class Ledger:
         except StoreError as error:
             await self._tell(error)
 
+    async def run_of(self, slot: str) -> str | None:
+        """Return the id of the run that has a slot; None: there is none, or unknown."""
+        try:
+            found: str | None = await in_thread(
+                lambda: self.store.run_with_slot(slot), SOURCES
+            )
+            return found
+        except StoreError as error:
+            await self._tell(error)
+            return None
+
     def see(self, checkpoint: Any) -> None:
         """Remember a checkpoint: what its runs owe can be sent."""
         self._seen.pop(checkpoint.name, None)

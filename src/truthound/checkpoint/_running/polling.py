@@ -18,6 +18,9 @@ from truthound.checkpoint._running.drivers import (
     TimedDriver,
     ended,
 )
+from truthound.checkpoint._running.files import FileDriver
+from truthound.checkpoint._running.hooks import HookDriver
+from truthound.checkpoint._running.messages import MessageDriver
 from truthound.checkpoint._threads import TRIGGERS, in_thread
 from truthound.checkpoint._trigger import (
     AsyncBaseTrigger,
@@ -28,6 +31,9 @@ from truthound.checkpoint._trigger import (
     TriggerResult,
     TriggerStatus,
 )
+from truthound.checkpoint.triggers.file_watch import FileWatchTrigger
+from truthound.checkpoint.triggers.hook import HookTrigger
+from truthound.checkpoint.triggers.messages import MessageTrigger
 from truthound.errors import NotRunningError, TriggerError
 
 if TYPE_CHECKING:
@@ -200,6 +206,12 @@ def driver_for(trigger: BaseTrigger[Any], entry: Entry) -> Driver:
         trigger.clock = entry.clock
         if isinstance(trigger, TimedTrigger):
             return TimedDriver(trigger, entry)
+        if isinstance(trigger, FileWatchTrigger):
+            return FileDriver(trigger, entry)
+        if isinstance(trigger, HookTrigger):
+            return HookDriver(trigger, entry)
         if isinstance(trigger, PushTrigger):
             return PushDriver(trigger, entry)
+        if isinstance(trigger, MessageTrigger):
+            return MessageDriver(trigger, entry)
     return PollDriver(trigger, entry)

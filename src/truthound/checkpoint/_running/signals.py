@@ -68,10 +68,16 @@ async def catching_signals() -> AsyncIterator[Signals]:
             signal.signal(number, handler)
 
 
-async def serve(runner: Any) -> int | None:
+async def serve(
+    runner: Any, beside: contextlib.AbstractAsyncContextManager[Any] | None = None
+) -> int | None:
     """Start a runner and let it run until somebody stops it, or a signal comes.
 
     The first signal stops it, the second cuts off what still runs.
+
+    Args:
+        runner: to be started and stopped.
+        beside: entered when it runs, left when it has stopped.
 
     Returns:
         The number of the first signal; None without one.
@@ -79,9 +85,11 @@ async def serve(runner: Any) -> int | None:
     async with catching_signals() as signals:
         await runner.start_async()
         try:
-            await signals.first_of(runner.wait_stopped_async())
-            if signals.came:
-                await signals.first_of(runner.stop_async())
+            async with beside or contextlib.nullcontext():
+                await signals.first_of(runner.wait_stopped_async())
+                if signals.came:
+                    await signals.first_of(runner.stop_async())
+                await runner.stop_async(wait=False)
         finally:
             await runner.stop_async(wait=False)
         return signals.came[0] if signals.came else None

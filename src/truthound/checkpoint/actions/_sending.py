@@ -16,7 +16,7 @@ from truthound.async_core._http_call import SECRET_ADDRESS
 from truthound.async_core._policy import parse_retry_after
 from truthound.checkpoint._action import ActionConfig, NativeAction
 from truthound.checkpoint._clients import prepare, shared_client
-from truthound.checkpoint.model import CheckpointResult
+from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.errors import ActionError, ConfigurationError
 from truthound.secrets import Secret, without_password
 
@@ -151,9 +151,19 @@ class SendingAction(NativeAction[A], Generic[A]):
         )
 
     def _key(self, checkpoint_result: CheckpointResult) -> str:
-        """Return a key that is the same for every try to send this."""
+        """Return a key that is the same for every try to send this.
+
+        A message that a broker delivers again has another run, and the same key; that
+        the first one could not be completed is news of its own.
+        """
+        result = checkpoint_result
+        about = (result.metadata or {}).get("idempotency_key")
+        if isinstance(about, str) and about:
+            about = f"{result.checkpoint_name}:{about}"
+            if result.status == CheckpointStatus.ERROR:
+                about += ":error"
         # Headers hold ASCII only.
-        return quote(f"{checkpoint_result.run_id}:{self.name}", safe=":._-")
+        return quote(f"{about or result.run_id}:{self.name}", safe=":._-")
 
 
 def _scheme(url: str) -> str:

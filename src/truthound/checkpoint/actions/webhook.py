@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from truthound.checkpoint._action import ActionConfig
-from truthound.checkpoint.actions._sending import SendingAction, secret
+from truthound.checkpoint._action import NotifyCondition
+from truthound.checkpoint._signatures import id_of, key_of, secrets_of, signed_headers
+from truthound.checkpoint.actions._cloudevents import (
+    MODES,
+    STRUCTURED,
+    attributes,
+    headers,
+    structured,
+)
+from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
+from truthound.checkpoint.actions._payload import (
+    check_template,
+    facts,
+    filled,
+    payload_of,
+)
+from truthound.checkpoint.actions._sending import secret
+from truthound.checkpoint.messages.message import Message, MessageKind
 from truthound.checkpoint.model import ActionResult, CheckpointResult
 from truthound.errors import ConfigurationError, did_you_mean
 from truthound.secrets import Secret
 
-METHODS = ("POST", "PUT", "PATCH", "GET", "DELETE")
+# Those of the registry that a receiver may want; others are taken for mistyped.
+METHODS = (
+    "POST", "PUT", "PATCH", "GET", "DELETE", "HEAD", "OPTIONS", "QUERY", "SEARCH",
+    "REPORT", "PROPFIND", "PROPPATCH", "MKCOL", "NOTIFY", "PUBLISH", "PURGE", "BAN",
+    "REFRESH", "LINK", "UNLINK",
+)  # fmt: skip
+BODILESS = ("GET", "DELETE", "HEAD", "OPTIONS")
 # By kind of authentication, what the credentials have to hold.
 NEEDED: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -24,20 +45,29 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "bearer": ("token",),
     "api_key": ("key",),
 }
-_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+ENVELOPES = ("none", "cloudevents")
+TEST_HEADER = "Truthound-Test"
 
 
 @dataclass
-class WebhookConfig(ActionConfig):
+class WebhookConfig(NotificationConfig):
     """Options of a :class:`WebhookAction`.
 
     Attributes:
+        notify_on: as for every action; a webhook tells of every run.
         url: where to send; a secret, also as ``${NAME}``.
-        method: POST, PUT, PATCH, GET or DELETE.
+        method: POST, PUT, PATCH, GET, DELETE or another one that receivers know, such
+            as QUERY or PURGE.
         headers: of the request; their values are secrets, too.
         auth_type: none, basic, bearer or api_key.
         auth_credentials: ``username`` and ``password``; ``token``; ``key`` and, if it
             is not ``X-API-Key``, the ``header`` to send it in.
+        signing_secret: sign what is sent as Standard Webhooks has it: one secret in
+            Base64, with ``whsec_`` before it or not, or several, each of which signs.
+        envelope: none, or cloudevents.
+        envelope_mode: structured: the event is the body; binary: its attributes are
+            headers.
+        event_source: who sends an event, a reference to a URI; None: the checkpoint.
         payload_template: what to send instead, with ``${checkpoint}``, ``${run_id}``,
             ``${status}``, ``${run_time}``, ``${data_asset}``, ``${duration_ms}``,
             ``${error}``, ``${summary}`` and what ``statistics`` of a run has.
@@ -46,11 +76,16 @@ class WebhookConfig(ActionConfig):
         success_codes: statuses that mean that it has arrived.
     """
 
+    notify_on: NotifyCondition | str = NotifyCondition.ALWAYS
     url: Secret | str = ""
     method: str = "POST"
     headers: Mapping[str, Secret | str] = field(default_factory=dict)
     auth_type: str = "none"
     auth_credentials: Mapping[str, Secret | str] = field(default_factory=dict)
+    signing_secret: Secret | str | Sequence[Secret | str] | None = None
+    envelope: str = "none"
+    envelope_mode: str = "structured"
+    event_source: str | None = None
     payload_template: Mapping[str, Any] | str | None = None
     include_full_result: bool = True
     ssl_verify: bool = True
@@ -61,6 +96,10 @@ class WebhookConfig(ActionConfig):
         self.url = secret("url", self.url, needed=True)
         self.method = str(self.method).upper()
         _check_choice("method", self.method, METHODS)
+        if self.auth_type == "hmac":
+            raise ConfigurationError(
+                "auth_type: what is sent is signed if there is a signing_secret"
+            )
         _check_choice("auth_type", self.auth_type, tuple(NEEDED))
         for option in ("headers", "auth_credentials"):
             given = getattr(self, option)
@@ -73,8 +112,31 @@ class WebhookConfig(ActionConfig):
                 raise ConfigurationError(
                     f"auth_credentials: auth_type {self.auth_type} needs {key}"
                 )
-        for name in _placeholders(self.payload_template):
-            _check_choice("payload_template: ${...}", name, FACTS)
+        self.signing_secret = secrets_of("signing_secret", self.signing_secret)
+        self._check_envelope()
+        self._check_payload()
+
+    def _check_envelope(self) -> None:
+        _check_choice("envelope", self.envelope, ENVELOPES)
+        _check_choice("envelope_mode", self.envelope_mode, MODES)
+        source = self.event_source
+        if source is not None and (not source.isprintable() or " " in source):
+            raise ConfigurationError(
+                f"event_source is a reference to a URI, not {source!r}"
+            )
+        if self.envelope != "none" and self.method in BODILESS:
+            raise ConfigurationError(
+                f"envelope: a request of the method {self.method} has no body"
+            )
+
+    def _check_payload(self) -> None:
+        check_template(self.payload_template)
+        for option in ("include_details", "include_examples"):
+            if getattr(self, option) != getattr(NotificationConfig, option):
+                raise ConfigurationError(
+                    f"{option} is for messages to people; a webhook has "
+                    "include_full_result and payload_template"
+                )
         codes = self.success_codes
         if not isinstance(codes, (list, tuple, set, frozenset, range)) or not all(
             isinstance(code, int) for code in codes
@@ -84,35 +146,20 @@ class WebhookConfig(ActionConfig):
             )
 
 
-def _placeholders(template: Any) -> Iterator[str]:
-    if isinstance(template, str):
-        yield from _PLACEHOLDER.findall(template)
-    elif isinstance(template, Mapping):
-        for key, value in template.items():
-            if not isinstance(key, str):
-                raise ConfigurationError(f"payload_template: {key!r} is no text")
-            yield from _placeholders(value)
-    elif isinstance(template, (list, tuple)):
-        for value in template:
-            yield from _placeholders(value)
-    elif template is not None and not isinstance(template, (bool, int, float)):
-        raise ConfigurationError(
-            f"payload_template: JSON cannot hold a {type(template).__name__}"
-        )
-
-
 def _check_choice(option: str, given: str, known: Sequence[str]) -> None:
     if given not in known:
         raise ConfigurationError(
-            f"{option} is {', '.join(known)}, not {given!r}{did_you_mean(given, known)}"
+            f"{option} is {', '.join(known)}, not {given!r}"
+            f"{did_you_mean(str(given), known)}"
         )
 
 
-class WebhookAction(SendingAction[WebhookConfig]):
+class WebhookAction(Notification[WebhookConfig]):
     """Sends the result of a run to an address.
 
-    Every try to send one has the same ``Idempotency-Key`` header. Redirects are not
-    followed: they are an error that says so.
+    Every try to send one has the same ``Idempotency-Key`` header, and the same
+    ``webhook-id`` if it is signed. Redirects are not followed: they are an error that
+    says so. What is sent to try the way has the header ``Truthound-Test``.
 
     Example:
         >>> WebhookAction(url="https://example.com/hook", auth_type="bearer",
@@ -123,12 +170,17 @@ class WebhookAction(SendingAction[WebhookConfig]):
     action_type: str = "webhook"
 
     def validate_config(self) -> list[str]:
-        found = self._problems_of("url", self._config.url)  # type: ignore[arg-type]
-        for hidden in self._secrets()[1:]:
+        config: Any = self._config
+        found = self._problems_of("url", config.url)
+        for hidden in (*config.auth_credentials.values(), *config.headers.values()):
             try:
                 hidden.reveal()
             except ConfigurationError as error:
                 found.append(str(error))
+        try:
+            self._keys()
+        except ConfigurationError as error:
+            found.append(str(error))
         return found
 
     def _secrets(self) -> list[Secret]:
@@ -137,6 +189,7 @@ class WebhookAction(SendingAction[WebhookConfig]):
             config.url,
             *config.auth_credentials.values(),
             *config.headers.values(),
+            *config.signing_secret,
         ]
         if config.auth_type == "basic":
             with contextlib.suppress(ConfigurationError):  # a variable is not set
@@ -144,108 +197,79 @@ class WebhookAction(SendingAction[WebhookConfig]):
                 found.append(Secret(_basic(known["username"], known["password"])))
         return found
 
-    async def _execute_async(self, checkpoint_result: CheckpointResult) -> ActionResult:
+    async def _notify(
+        self, message: Message, checkpoint_result: CheckpointResult
+    ) -> ActionResult:
         config: Any = self._config
-        has_body = config.method not in ("GET", "DELETE")
+        told, body = self._content(message, checkpoint_result)
+        told |= self._credentials()
+        if config.signing_secret:
+            told |= signed_headers(
+                self._keys(),
+                id_of(self._key(checkpoint_result)),
+                int(self.clock.now().timestamp()),
+                (body or "").encode("utf-8", "replace"),
+            )
         answer = await self._send(
             config.method,
             config.url,
-            headers=self._headers(checkpoint_result),
-            body=self._build_payload(checkpoint_result) if has_body else None,
+            headers=told,
+            body=body,
             accepted=config.success_codes,
             verify=config.ssl_verify,
         )
         return self.result("success", "sent", status_code=answer.status_code)
 
-    def _headers(self, checkpoint_result: CheckpointResult) -> dict[str, str]:
+    def _content(
+        self, message: Message, result: CheckpointResult
+    ) -> tuple[dict[str, str], str | None]:
+        """Return what is sent: headers, and a body if the method has one."""
+        config, key = self._config, self._key(result)
+        told = {"Idempotency-Key": key}
+        if message.kind is MessageKind.TEST:
+            told[TEST_HEADER] = "true"
+        own: Any = config.headers
+        if config.method in BODILESS:
+            return told | {name: value.reveal() for name, value in own.items()}, None
+        data = self._build_payload(message, result)
+        is_text = isinstance(data, str)
+        kind = "text/plain; charset=utf-8" if is_text else "application/json"
+        body: str = data if is_text else json.dumps(data, allow_nan=False)
+        if config.envelope == "cloudevents":
+            event = attributes(
+                result, key=key, kind=message.kind, source=config.event_source
+            )
+            if config.envelope_mode == "structured":
+                body, kind = structured(event, data, kind), STRUCTURED
+            else:
+                told |= headers(event)
+        has_kind = any(name.lower() == "content-type" for name in own)
+        told |= {} if has_kind else {"Content-Type": kind}
+        return told | {name: value.reveal() for name, value in own.items()}, body
+
+    def _credentials(self) -> dict[str, str]:
         config: Any = self._config
-        headers = {"Idempotency-Key": self._key(checkpoint_result)}
-        headers.update({key: v.reveal() for key, v in config.headers.items()})
         known = {key: v.reveal() for key, v in config.auth_credentials.items()}
         if config.auth_type == "basic":
             pair = _basic(*(config.auth_credentials[key] for key in NEEDED["basic"]))
-            headers["Authorization"] = f"Basic {pair}"
-        elif config.auth_type == "bearer":
-            headers["Authorization"] = f"Bearer {known['token']}"
-        elif config.auth_type == "api_key":
-            headers[known.get("header") or "X-API-Key"] = known["key"]
-        return headers
+            return {"Authorization": f"Basic {pair}"}
+        if config.auth_type == "bearer":
+            return {"Authorization": f"Bearer {known['token']}"}
+        if config.auth_type == "api_key":
+            return {known.get("header") or "X-API-Key": known["key"]}
+        return {}
 
-    def _build_payload(self, checkpoint_result: CheckpointResult) -> Any:
+    def _build_payload(self, message: Message, result: CheckpointResult) -> Any:
         template = self._config.payload_template
         if template is not None:
-            told = facts(checkpoint_result)
-            return _filled(template, told)
-        payload: dict[str, Any] = {
-            "event": "checkpoint_completed",
-            "checkpoint": checkpoint_result.checkpoint_name,
-            "status": str(checkpoint_result.status),
-            "run_id": checkpoint_result.run_id,
-            "run_time": checkpoint_result.run_time.isoformat(),
-            "data_asset": checkpoint_result.data_asset,
-            "duration_ms": _finite(checkpoint_result.duration_ms),
-            "summary": checkpoint_result.summary(),
-        }
-        if self._config.include_full_result:
-            payload["full_result"] = checkpoint_result.to_dict()
-        return payload
+            return filled(template, facts(result))
+        return payload_of(message, result, is_full=self._config.include_full_result)
+
+    def _keys(self) -> list[bytes]:
+        hidden: Any = self._config.signing_secret
+        return [key_of("signing_secret", one) for one in hidden]
 
 
 def _basic(username: Secret, password: Secret) -> str:
     pair = f"{username.reveal()}:{password.reveal()}".encode()
     return base64.b64encode(pair).decode()
-
-
-STATISTICS = (
-    "total_checks",
-    "passed_checks",
-    "total_issues",
-    "critical_issues",
-    "high_issues",
-    "medium_issues",
-    "low_issues",
-    "total_records",
-    "pass_rate",
-)
-FACTS = (
-    "checkpoint",
-    "run_id",
-    "status",
-    "run_time",
-    "data_asset",
-    "duration_ms",
-    "error",
-    "summary",
-    *STATISTICS,
-)
-
-
-def facts(result: CheckpointResult) -> dict[str, str]:
-    """Return what a template may name, as texts."""
-    found = getattr(result.validation_run, "statistics", None)
-    known: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
-    return {
-        "checkpoint": result.checkpoint_name,
-        "run_id": result.run_id,
-        "status": str(result.status),
-        "run_time": result.run_time.isoformat(),
-        "data_asset": result.data_asset,
-        "duration_ms": f"{result.duration_ms:.1f}",
-        "error": result.error or "",
-        "summary": result.summary(),
-        **{name: str(known.get(name, "")) for name in STATISTICS},
-    }
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
-
-
-def _filled(template: Any, told: Mapping[str, str]) -> Any:
-    if isinstance(template, str):
-        return _PLACEHOLDER.sub(lambda m: told[m[1]], template)
-    if isinstance(template, Mapping):
-        return {key: _filled(value, told) for key, value in template.items()}
-    if isinstance(template, (list, tuple)):
-        return [_filled(value, told) for value in template]
-    return template

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from truthound.checkpoint._arrived import is_arrived
 from truthound.checkpoint._running.circles import check_circles, upstream_of
 from truthound.checkpoint.async_checkpoint import (
     AsyncCheckpoint,
@@ -233,6 +234,12 @@ class _Entry:
                 f"data_source: expected a path, pattern, folder or address, "
                 f"got {shown(node.plain())}",
             )
+            return None
+        try:
+            if is_arrived(node.scalar):
+                return node.scalar
+        except ConfigurationError as error:
+            self.problems.add(node, str(error))
             return None
         return Reference(node.scalar, self.folder, self._places(node))
 

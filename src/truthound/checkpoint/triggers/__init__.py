@@ -1,4 +1,4 @@
-"""When checkpoints run: by the clock, by files, by events, after others."""
+"""When checkpoints run: by the clock, by files, events, messages, after others."""
 
 from __future__ import annotations
 
@@ -28,6 +28,23 @@ if TYPE_CHECKING:
     from truthound.checkpoint.triggers.file_watch import (
         FileWatchTrigger as FileWatchTrigger,
     )
+    from truthound.checkpoint.triggers.hook import HookConfig as HookConfig
+    from truthound.checkpoint.triggers.hook import HookTrigger as HookTrigger
+    from truthound.checkpoint.triggers.messages import (
+        MessageConfig as MessageConfig,
+    )
+    from truthound.checkpoint.triggers.messages import (
+        MessageTrigger as MessageTrigger,
+    )
+    from truthound.checkpoint.triggers.messages import Received as Received
+    from truthound.checkpoint.triggers.nats import NATSConfig as NATSConfig
+    from truthound.checkpoint.triggers.nats import NATSTrigger as NATSTrigger
+    from truthound.checkpoint.triggers.redis import (
+        RedisStreamConfig as RedisStreamConfig,
+    )
+    from truthound.checkpoint.triggers.redis import (
+        RedisStreamTrigger as RedisStreamTrigger,
+    )
     from truthound.checkpoint.triggers.schedule import (
         ScheduleConfig as ScheduleConfig,
     )
@@ -49,6 +66,15 @@ _HOMES = {
     "EventTrigger": "event",
     "FileWatchConfig": "file_watch",
     "FileWatchTrigger": "file_watch",
+    "MessageConfig": "messages",
+    "MessageTrigger": "messages",
+    "NATSConfig": "nats",
+    "NATSTrigger": "nats",
+    "Received": "messages",
+    "RedisStreamConfig": "redis",
+    "RedisStreamTrigger": "redis",
+    "HookConfig": "hook",
+    "HookTrigger": "hook",
     "ScheduleConfig": "schedule",
     "ScheduleTrigger": "schedule",
     "TriggerConfig": "base",
@@ -62,6 +88,9 @@ TYPES = {
     "cron": "CronTrigger",
     "event": "EventTrigger",
     "file_watch": "FileWatchTrigger",
+    "nats": "NATSTrigger",
+    "redis": "RedisStreamTrigger",
+    "hook": "HookTrigger",
     "schedule": "ScheduleTrigger",
     "upstream": "UpstreamTrigger",
 }

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import partial
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from truthound._clock import SYSTEM_CLOCK
 from truthound.async_core._disk import from_disk
 from truthound.async_core._limit import check_seconds
-from truthound.async_core._watcher import AsyncDirectoryWatcher, FileChange
+from truthound.async_core._telling import FileChange
 from truthound.checkpoint._action import check_number
+from truthound.checkpoint._arrived import ARRIVED
 from truthound.checkpoint._trigger import PushTrigger, TriggerConfig, TriggerResult
+from truthound.checkpoint.triggers._landing import Arrival, Landing
+from truthound.checkpoint.triggers._paths import TEMPORARY, marker_fault, place_of
+from truthound.checkpoint.triggers._seen import Signature
+from truthound.checkpoint.triggers._settling import Settling
 from truthound.errors import ConfigurationError, did_you_mean
 
-logger: logging.Logger = logging.getLogger("truthound.checkpoint")
-
 EVENTS = ("created", "modified", "deleted")
-LOOK = 0.05  # seconds between two looks at a file that may still be written
 MOST = 1_000  # paths that a run is given, the latest
-BLOCK = 2**20  # bytes
-LARGE = 64 * 2**20  # bytes; of a larger file size and time have to do
-
-Signature = tuple[int, int]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAY_BE_EMPTY = ("ignore_patterns", "temporary_patterns")
 
 
 @dataclass
@@ -38,17 +33,28 @@ class FileWatchConfig(TriggerConfig):
     """Options of a :class:`FileWatchTrigger`.
 
     Attributes:
-        paths: folders or files; one that is not there yet is waited for.
-        patterns: of names; a file has to match one of them.
-        recursive: watch the folders below, too.
+        paths: folders, files, or patterns of paths such as
+            ``landing/*/2026-*.parquet``; one that is not there yet is waited for.
+        patterns: of names, or, with a slash, of paths below the folder
+            (``**/*.csv``); a file has to match one of them.
+        recursive: watch the folders below, too; a pattern in ``paths`` says that
+            itself.
         events: what counts: created, modified, deleted.
-        ignore_patterns: of names that do not count.
+        ignore_patterns: of names or paths that do not count.
+        temporary_patterns: the same, for files that their writers have not finished:
+            ``*.tmp``, ``*.part``, ``*~``, ``*.crdownload`` and the like; an empty list
+            for none.
         hash_check: a file that is written anew with the same content does not count
             (of those up to 64 MiB).
         poll_interval_seconds: between two looks where the operating system does not
             say what happens (network file systems).
         settle_seconds: how long a file has to stay as it is before it counts, so that
-            no half of one is read.
+            no half of one is read. One that is renamed into place counts at once. 0:
+            when its writer closes it.
+        marker: a name without which nothing counts: ``{name}.done`` or ``{stem}.done``
+            beside each file, or one like ``_SUCCESS`` in a folder, which then counts as
+            a whole.
+        per_file: one run for each file, in the order in which they came.
     """
 
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = ()
@@ -56,13 +62,16 @@ class FileWatchConfig(TriggerConfig):
     recursive: bool = True
     events: str | Sequence[str] = ("modified", "created")
     ignore_patterns: str | Sequence[str] = ()
+    temporary_patterns: str | Sequence[str] = TEMPORARY
     hash_check: bool = True
     poll_interval_seconds: float = 5.0
     settle_seconds: float = 0.2
+    marker: str | None = None
+    per_file: bool = False
 
     def check(self) -> None:
         super().check()
-        for option in ("paths", "patterns", "events", "ignore_patterns"):
+        for option in ("paths", "patterns", "events", *_MAY_BE_EMPTY):
             given = getattr(self, option)
             given = [given] if isinstance(given, (str, os.PathLike)) else given
             kinds = (str, os.PathLike) if option == "paths" else str
@@ -72,15 +81,18 @@ class FileWatchConfig(TriggerConfig):
                 raise ConfigurationError(
                     f"{option} is a text, or a list of texts, not {given!r}"
                 )
-            if not given and option != "ignore_patterns":
+            if not given and option not in _MAY_BE_EMPTY:
                 raise ConfigurationError(f"{option}: there is none")
-            setattr(self, option, list(given))
+            if option != "temporary_patterns" or given is not TEMPORARY:
+                setattr(self, option, list(given))
         for event in self.events:
             if event not in EVENTS:
                 raise ConfigurationError(
                     f"events are {', '.join(EVENTS)}, not {event!r}"
                     f"{did_you_mean(str(event), EVENTS)}"
                 )
+        if self.marker is not None and (fault := marker_fault(self.marker)):
+            raise ConfigurationError(f"marker is {fault}")
         check_seconds("poll_interval_seconds", self.poll_interval_seconds)
         check_number("settle_seconds", self.settle_seconds)
 
@@ -88,11 +100,14 @@ class FileWatchConfig(TriggerConfig):
 class FileWatchTrigger(PushTrigger[FileWatchConfig]):
     """Runs when files are created or changed, as soon as they are complete.
 
-    Files that come while the checkpoint cannot run go into one run after that. A run's
-    metadata has the last one as ``file``, up to 1,000 of them as ``files``, and their
-    number as ``file_count``.
+    Files that come while the checkpoint cannot run go into one run after that, or wait
+    for their own with ``per_file``. A run's metadata has the last one as ``file``, up
+    to 1,000 of them as ``files``, and their number as ``file_count``; of the last one
+    also ``file_change``, ``file_size`` (bytes) and ``file_modified``. A checkpoint
+    whose ``data_source`` is ``trigger:file`` checks the file that has arrived.
 
-    A runner is told by the operating system what happens. Without a runner,
+    A runner is told by the operating system what happens; with a store it knows which
+    files were checked, and goes on there after a restart. Without a runner,
     ``should_trigger()`` looks through the folders itself.
     """
 
@@ -101,44 +116,58 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
 
     def __init__(self, config: FileWatchConfig | None = None, **options: Any) -> None:
         super().__init__(config, **options)
+        self.taken: list[Arrival] = []  # what the last take() has returned
+        self.on_seen: Callable[[], None] | None = None  # set by the runner
         self._lock = threading.Lock()
-        self._ready: dict[str, str] = {}
-        self._settling: dict[str, tuple[FileChange, Signature, float]] = {}
-        self._hashes: dict[str, bytes] = {}
-        self._known: dict[str, Signature] | None = None
-        self._since: int | None = None
+        self._ready: dict[str, Arrival] = {}
+        self._landings: list[Landing] | None = None
+        self._looked: dict[str, Signature] | None = None
+        self._settling: Settling | None = None
 
     def validate_config(self) -> list[str]:
-        return [
-            f"paths: there is no {path}"
-            for path in self._paths()
-            if not os.path.lexists(path)
-        ]
+        found = []
+        for path in self._given():
+            place = place_of(path)
+            if not os.path.lexists(place.top):
+                found.append(f"paths: there is no {place.top}")
+        source = getattr(getattr(self.checkpoint, "config", None), "data_source", None)
+        if isinstance(source, str) and source == ARRIVED and not self.per_file:
+            found.append(f"per_file: data_source is {ARRIVED}, which needs it")
+        return found
+
+    def anew(self) -> list[Landing]:
+        """Forget what is known of files, and return the places. Blocks."""
+        self._landings = None
+        return self.landings()
+
+    def landings(self) -> list[Landing]:
+        """Return the places that are watched. Blocks the first time."""
+        if self._landings is None:
+            made = [Landing(place_of(path), self._config) for path in self._given()]
+            self._landings = made
+        return self._landings
 
     def _on_start(self) -> None:
         with self._lock:
             self._ready.clear()
-        self._settling.clear()
-        self._known = None
-        # What arrives from now on counts, before the watching has begun, too.
-        self._since = SYSTEM_CLOCK.file_time()
+        self._looked = None
 
     def wait_for(self, now: float) -> float | None:
         return 0.0 if self._ready else None
 
     def take(self) -> TriggerResult:
         with self._lock:
-            found, self._ready = self._ready, {}
-        files = list(found)
-        return TriggerResult(
-            True,
-            f"{files[-1]} was {found[files[-1]]}" if files else "file_watch",
-            context={
-                "file": files[-1] if files else None,
-                "files": files[-MOST:],
-                "file_count": len(files),
-            },
-        )
+            if self._config.per_file and self._ready:
+                first = next(iter(self._ready))
+                found = {first: self._ready.pop(first)}
+            else:
+                found, self._ready = self._ready, {}
+        self.taken = list(found.values())
+        if not self.taken:
+            return TriggerResult(True, "file_watch", context=_context([]))
+        last = self.taken[-1]
+        reason = f"{last.path} was {last.change}"
+        return TriggerResult(True, reason, context=_context(self.taken))
 
     def should_trigger(self) -> TriggerResult:
         if self.on_news is None:
@@ -146,152 +175,87 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
         return super().should_trigger()
 
     async def watch(self) -> None:
+        landings = await from_disk(self.landings)
+        settling = Settling(self._config.settle_seconds, self._count, self.clock)
         async with asyncio.TaskGroup() as group:
-            for path in self._paths():
-                group.create_task(self._follow(path))
-            group.create_task(self._settle())
+            group.create_task(settling.run())
+            for landing in landings:
+                group.create_task(landing.follow(settling.note, self._begun))
 
-    async def _follow(self, path: Path) -> None:
-        """Report what happens at a path, as long as it takes."""
-        config = self._config
-        is_first = True
-        while True:
-            is_file = await from_disk(path.is_file)
-            watcher = AsyncDirectoryWatcher(
-                path.parent if is_file else path,
-                [path.name] if is_file else list(config.patterns),
-                config.poll_interval_seconds,
-                recursive=config.recursive and not is_file,
-                # What is there when the folder appears has arrived with it.
-                initial=not is_first,
-            )
-            try:
-                async for changed in watcher.watch(self._since if is_first else None):
-                    self._note(str(changed), changed.change)
-            except (FileNotFoundError, NotADirectoryError) as error:
-                if is_first:
-                    logger.warning("file_watch waits: %s", error)
-            is_first = False
-            await asyncio.sleep(min(1.0, config.poll_interval_seconds))
+    def _begun(self, landing: Landing) -> None:
+        if self.on_seen is not None:
+            self.on_seen()
 
-    def _note(self, path: str, change: FileChange) -> None:
-        name = os.path.basename(path)  # noqa: PTH119 - a text
-        if any(fnmatchcase(name, pattern) for pattern in self._config.ignore_patterns):
-            return
-        before = self._settling.get(path)
-        was_created = before is not None and before[0] is FileChange.CREATED
-        if was_created and change is FileChange.MODIFIED:
-            change = FileChange.CREATED
-        self._settling[path] = (change, (-1, -1), self.clock.monotonic())
-
-    async def _settle(self) -> None:
-        """Let files count when they have stayed as they are for a while."""
-        while True:
-            await asyncio.sleep(LOOK)
-            if not self._settling:
-                continue
-            looked = list(self._settling.items())
-            found = await from_disk(partial(self._looked_at, looked))
-            now = self.clock.monotonic()
-            done = []
-            for (path, seen), signature in zip(looked, found, strict=True):
-                if self._settling.get(path) is not seen:
-                    continue  # something has happened since
-                change, before, since = seen
-                if signature is None:  # it is gone
-                    done.append((path, FileChange.DELETED))
-                elif signature != before:
-                    self._settling[path] = (change, signature, now)
-                elif now - since >= self._config.settle_seconds:
-                    done.append((path, change))
-            if done:
-                await self._count(done)
-
-    @staticmethod
-    def _looked_at(paths: Any) -> list[Signature | None]:
-        return [_signature(path) for path, _ in paths]
-
-    async def _count(self, done: list[tuple[str, FileChange]]) -> None:
-        for path, _ in done:
-            self._settling.pop(path, None)
-        counted = await from_disk(lambda: list(self._counted(done)))
-        if counted:
-            with self._lock:
-                for path, change in counted:
-                    self._ready.pop(path, None)
-                    self._ready[path] = change
+    def _count(self, arrivals: list[Arrival]) -> None:
+        """Take in what has arrived; what has no files is only remembered."""
+        with self._lock:
+            for arrival in arrivals:
+                seen, below = arrival.landing.seen, arrival.landing.below(arrival.path)
+                if arrival.found is None:
+                    seen.forget(below)
+                elif arrival.found.is_kept:
+                    seen.count(below, arrival.found)
+                    seen.keep(below, arrival.found)
+                else:
+                    seen.count(below, arrival.found)
+                if arrival.files:
+                    self._ready.pop(arrival.path, None)
+                    self._ready[arrival.path] = arrival
+        if self.on_seen is not None and any(a.landing.seen.unsaved for a in arrivals):
+            self.on_seen()
+        if self._ready:
             self.news()
-
-    def _counted(self, done: list[tuple[str, FileChange]]) -> Iterator[tuple[str, str]]:
-        """Yield those that are wanted and have another content than before. Blocks."""
-        for path, change in done:
-            if self._config.hash_check:
-                before = self._hashes.pop(path, None)
-                now = None if change is FileChange.DELETED else _hash(path)
-                if now is not None:
-                    self._hashes[path] = now
-                    if before == now:
-                        continue
-            if change.value in self._config.events:
-                yield path, change.value
 
     def _compare(self) -> None:
         """Look through the folders for what has changed since the last look. Blocks."""
-        now = dict(self._listed())
-        before, self._known = self._known, now
+        now: dict[str, Signature] = {}
+        homes: dict[str, Landing] = {}
+        for landing in self.landings():
+            for path, signature in landing.listed():
+                now[path], homes[path] = signature, landing
+        before, self._looked = self._looked, now
         if before is None:
             return
-        changes = []
+        found = []
         for path in sorted({*before, *now}):
-            if path not in before:
-                changes.append((path, FileChange.CREATED))
-            elif path not in now:
-                changes.append((path, FileChange.DELETED))
-            elif before[path] != now[path]:
-                changes.append((path, FileChange.MODIFIED))
-        with self._lock:
-            self._ready.update(self._counted(changes))
+            change = FileChange.MODIFIED if path in before else FileChange.CREATED
+            if path not in now:
+                home = self.landing_of(path)
+                if home is not None:
+                    found.append(home.gone(path, FileChange.DELETED))
+            elif before.get(path) != now[path]:
+                found.append(homes[path].judged(path, change, now[path]))
+        self._count([arrival for arrival in found if arrival is not None])
 
-    def _listed(self) -> Iterator[tuple[str, Signature]]:
-        config = self._config
-        for top in self._paths():
-            if top.is_file():
-                found: Any = [top]
-            elif config.recursive:
-                found = top.rglob("*")
-            else:
-                found = top.glob("*")
-            for path in found:
-                name = path.name
-                if (
-                    any(fnmatchcase(name, p) for p in config.patterns)
-                    and not any(fnmatchcase(name, p) for p in config.ignore_patterns)
-                    and path.is_file()
-                    and (signature := _signature(str(path))) is not None
-                ):
-                    yield str(path), signature
-
-    def _paths(self) -> list[Path]:
-        paths: Any = self._config.paths
-        return [Path(path) for path in paths]
-
-
-def _signature(path: str) -> Signature | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - many times
-    except OSError:
+    def landing_of(self, path: str) -> Landing | None:
+        """Return the place where a file lies, by its path."""
+        for landing in self.landings():
+            if path.startswith(str(landing.place.top)):
+                return landing
         return None
-    return status.st_mtime_ns, status.st_size
+
+    def _given(self) -> list[str | os.PathLike[str]]:
+        given: Any = self._config.paths
+        return list(given)
 
 
-def _hash(path: str) -> bytes | None:
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a text
-            if os.fstat(file.fileno()).st_size > LARGE:
-                return None
-            while block := file.read(BLOCK):
-                digest.update(block)
-    except OSError:
-        return None
-    return digest.digest()
+def _context(arrivals: list[Arrival]) -> dict[str, Any]:
+    """Return what a run is to know of the files for which it is."""
+    files = [file for arrival in arrivals for file in arrival.files]
+    last = arrivals[-1] if arrivals else None
+    context: dict[str, Any] = {
+        "file": last.path if last else None,
+        "files": files[-MOST:],
+        "file_count": len(files),
+    }
+    folders = [a.path for a in arrivals if a.landing.is_by_folder]
+    if folders:
+        context["folders"] = folders[-MOST:]
+    if last is not None:
+        context["file_change"] = str(last.change)
+        if last.found is not None:
+            changed, size = last.found.signature
+            moment = _EPOCH + timedelta(microseconds=changed // 1000)
+            context["file_modified"] = moment.isoformat()
+            context["file_size"] = size
+    return context
