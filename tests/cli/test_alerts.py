@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ checkpoints:
     validators: [unique: {column: id}]
     tags: {team: pricing}
     actions:
-      - {type: slack, name: pricing, webhook_url: '%s', alerts: change}
+      - {type: webhook, name: pricing, url: '%s', alerts: change}
 """
 
 
@@ -36,7 +38,7 @@ class Desk:
 
     def script(self, request: Received) -> Any:
         self.bodies.append(json.loads(request.body))
-        return reply(self.status, b"ok" if self.status == 200 else b"invalid_token")
+        return reply(self.status)
 
     async def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         done = await asyncio.to_thread(call, *words)
@@ -49,8 +51,8 @@ class Desk:
         assert (await self.ask("run", "-q")).returncode in (0, 1)
 
 
-@pytest.fixture
-async def desk() -> Any:
+@contextlib.asynccontextmanager
+async def at_a_desk() -> AsyncIterator[Desk]:
     desk = Desk()
     async with serving(desk.script) as server:
         text = CONFIG % ("rides", f"{server.url}/services/T0/B0/{SECRET}")
@@ -58,95 +60,98 @@ async def desk() -> Any:
         yield desk
 
 
-async def test_alert_is_listed_acknowledged_and_over(desk: Desk) -> None:
-    none = await desk.ask("alerts", "list")
-    assert (none.returncode, "nothing is recorded yet" in none.stderr) == (5, True)
-    await desk.run("1\n1")
-    await desk.run("1\n1")
-    assert len(desk.bodies) == 1
+async def test_alert_is_listed_acknowledged_and_over() -> None:
+    async with at_a_desk() as desk:
+        none = await desk.ask("alerts", "list")
+        assert (none.returncode, "nothing is recorded yet" in none.stderr) == (5, True)
+        await desk.run("1\n1")
+        await desk.run("1\n1")
+        assert len(desk.bodies) == 1
 
-    listed = await desk.ask("alerts", "list", "-f", "json")
-    assert listed.returncode == 1
-    (alert,) = json.loads(listed.stdout)["alerts"]
-    assert (alert["checkpoint"], alert["runs"]) == ("rides", 2)
-    assert set(alert["told"]) == {"pricing"}
-    table = (await desk.ask("alerts", "list")).stdout.splitlines()
-    assert re.match(r"rides +failure +.* 2  –  +pricing ", table[2])
+        listed = await desk.ask("alerts", "list", "-f", "json")
+        assert listed.returncode == 1
+        (alert,) = json.loads(listed.stdout)["alerts"]
+        assert (alert["checkpoint"], alert["runs"]) == ("rides", 2)
+        assert set(alert["told"]) == {"pricing"}
+        table = (await desk.ask("alerts", "list")).stdout.splitlines()
+        assert re.match(r"rides +failure +.* 2  –  +pricing ", table[2])
 
-    taken = await desk.ask("alerts", "ack", "rides", "--by", "Ann")
-    assert taken.stdout.startswith("Ann takes care of rides: failure since 20")
-    assert (await desk.ask("alerts", "list")).returncode == 0
-    wrong = await desk.ask("alerts", "ack", "ridse")
-    assert (wrong.returncode, "did you mean 'rides'" in wrong.stderr) == (2, True)
+        taken = await desk.ask("alerts", "ack", "rides", "--by", "Ann")
+        assert taken.stdout.startswith("Ann takes care of rides: failure since 20")
+        assert (await desk.ask("alerts", "list")).returncode == 0
+        wrong = await desk.ask("alerts", "ack", "ridse")
+        assert (wrong.returncode, "did you mean 'rides'" in wrong.stderr) == (2, True)
 
-    await desk.run("1\n2")
-    assert "resolved" in json.dumps(desk.bodies[-1])
-    over = await desk.ask("alerts", "list")
-    assert (over.returncode, "all is well" in over.stderr) == (0, True)
+        await desk.run("1\n2")
+        assert "resolved" in json.dumps(desk.bodies[-1])
+        over = await desk.ask("alerts", "list")
+        assert (over.returncode, "all is well" in over.stderr) == (0, True)
 
 
-async def test_muted_is_not_told_until_it_is_unmuted(desk: Desk) -> None:
-    muted = await desk.ask("alerts", "mute", "tag:team=pricing", "--for", "2h")
-    assert muted.stdout.startswith("tag:team=pricing is muted until 20")
-    await desk.run("1\n1")
-    assert desk.bodies == []
-    assert "tag:team=pricing" in (await desk.ask("alerts", "list")).stdout
-    wrong = await desk.ask("alerts", "unmute", "rides")
-    assert wrong.returncode == 5
-    assert "rides is not muted; tag:team=pricing is" in wrong.stderr
-    assert (await desk.ask("alerts", "unmute", "tag:team=pricing")).returncode == 0
-    await desk.run("1\n1")
-    assert len(desk.bodies) == 1
+async def test_muted_is_not_told_until_it_is_unmuted() -> None:
+    async with at_a_desk() as desk:
+        muted = await desk.ask("alerts", "mute", "tag:team=pricing", "--for", "2h")
+        assert muted.stdout.startswith("tag:team=pricing is muted until 20")
+        await desk.run("1\n1")
+        assert desk.bodies == []
+        assert "tag:team=pricing" in (await desk.ask("alerts", "list")).stdout
+        wrong = await desk.ask("alerts", "unmute", "rides")
+        assert wrong.returncode == 5
+        assert "rides is not muted; tag:team=pricing is" in wrong.stderr
+        assert (await desk.ask("alerts", "unmute", "tag:team=pricing")).returncode == 0
+        await desk.run("1\n1")
+        assert len(desk.bodies) == 1
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--for", "2"), "a span of time is like 30m"),
         (("--until", "2020-01-01"), "is over"),
-        (("--until", "soon"), "a moment is like"),
         ((), "say --for how long, or --until when"),
     ],
     ids=str,
 )
 async def test_mute_without_an_end_is_refused(
-    desk: Desk, words: tuple[str, ...], said: str
+    words: tuple[str, ...], said: str
 ) -> None:
-    found = await desk.ask("alerts", "mute", "rides", *words)
-    assert (found.returncode, said in found.stderr) == (2, True), found.stderr
+    async with at_a_desk() as desk:
+        found = await desk.ask("alerts", "mute", "rides", *words)
+        assert (found.returncode, said in found.stderr) == (2, True), found.stderr
 
 
-async def test_test_message_is_labelled_and_shown(desk: Desk) -> None:
-    sent = await desk.ask("actions", "test", "pricing")
-    assert (sent.returncode, "has arrived" in sent.stderr) == (0, True)
-    assert sent.stdout.startswith("POST http://127.0.0.1/***\n")
-    assert "TEST" in json.dumps(desk.bodies[0])
-    assert "TEST" in sent.stdout
-    # Nothing of it is kept.
-    assert (await desk.ask("alerts", "list")).returncode == 5
+async def test_test_message_is_labelled_and_shown() -> None:
+    async with at_a_desk() as desk:
+        sent = await desk.ask("actions", "test", "pricing")
+        assert (sent.returncode, "has arrived" in sent.stderr) == (0, True)
+        assert sent.stdout.startswith("POST http://127.0.0.1/***\n")
+        assert desk.bodies[0]["event"] == "checkpoint_test"
+        assert "checkpoint_test" in sent.stdout
+        # Nothing of it is kept.
+        assert (await desk.ask("alerts", "list")).returncode == 5
 
-    desk.status = 403
-    failed = await desk.ask("actions", "test", "slack_notification", "-f", "json")
-    assert failed.returncode == 4
-    told = json.loads(failed.stdout)
-    assert told["status"] == "error"
-    assert "403" in told["error"]
-    assert "***" in told["sent"][0]["address"]
+        desk.status = 403
+        failed = await desk.ask("actions", "test", "webhook", "-f", "json")
+        assert failed.returncode == 4
+        told = json.loads(failed.stdout)
+        assert told["status"] == "error"
+        assert "403" in told["error"]
+        assert "***" in told["sent"][0]["address"]
 
-    wrong = await desk.ask("actions", "test", "prising")
-    assert (wrong.returncode, "did you mean 'pricing'" in wrong.stderr) == (2, True)
-    listed = await desk.ask("actions", "list", "-f", "json")
-    (one,) = json.loads(listed.stdout)
-    assert (one["action"], one["problems"]) == ("pricing", [])
+        wrong = await desk.ask("actions", "test", "prising")
+        assert (wrong.returncode, "did you mean 'pricing'" in wrong.stderr) == (2, True)
+        listed = await desk.ask("actions", "list", "-f", "json")
+        (one,) = json.loads(listed.stdout)
+        assert (one["action"], one["problems"]) == ("pricing", [])
 
 
-async def test_several_actions_of_a_name_are_told_apart(desk: Desk) -> None:
-    one = CONFIG % ("rides", f"http://127.0.0.1:1/{SECRET}")
-    two = CONFIG % ("fares", f"http://127.0.0.1:2/{SECRET}")
-    both = one + two.partition("\n")[2]
-    await asyncio.to_thread(Path("truthound.yaml").write_text, both)
-    found = await desk.ask("actions", "test", "pricing")
-    assert found.returncode == 2
-    assert "--checkpoint says which is meant" in found.stderr
-    found = await desk.ask("actions", "test", "pricing", "--checkpoint", "fares")
-    assert (found.returncode, "Connect" in found.stderr) == (4, True)
+async def test_several_actions_of_a_name_are_told_apart() -> None:
+    async with at_a_desk() as desk:
+        one = CONFIG % ("rides", f"http://127.0.0.1:1/{SECRET}")
+        two = CONFIG % ("fares", f"http://127.0.0.1:2/{SECRET}")
+        both = one + two.partition("\n")[2]
+        await asyncio.to_thread(Path("truthound.yaml").write_text, both)
+        found = await desk.ask("actions", "test", "pricing")
+        assert found.returncode == 2
+        assert "--checkpoint says which is meant" in found.stderr
+        found = await desk.ask("actions", "test", "pricing", "--checkpoint", "fares")
+        assert (found.returncode, "Connect" in found.stderr) == (4, True)
