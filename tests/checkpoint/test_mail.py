@@ -448,6 +448,23 @@ async def test_server_that_hangs_is_left(
     assert (inbox.open, inbox.connections) == (0, 1)
 
 
+@pytest.mark.parametrize("way", [GREETED, UNTIL_DATA], ids=["MAIL", "DATA"])
+async def test_server_that_does_not_even_hear_a_farewell_is_cut_off(
+    way: Any, certified: Callable[..., ssl.SSLContext], ca_file: Path
+) -> None:
+    loop: Any = asyncio.get_running_loop()
+    async with talking(*way[:-1], tls=certified(), is_deaf=True) as inbox:
+        before = len(loop._selector.get_map())
+        told = await mail(
+            inbox, timeout_seconds=0.2, use_ssl=True, ca_file=ca_file
+        ).execute_async(BAD)
+        await asyncio.sleep(0)
+        left = len(loop._selector.get_map()) - before
+
+    assert told.error == "Action timed out after 0.2 s"
+    assert left == 0, "the connection waits for an answer to its farewell"
+
+
 async def test_server_that_does_not_shake_hands_is_left(ca_file: Path) -> None:
     for options in ({"use_ssl": True}, {"use_tls": True}):
         ehlo = b"250-mail.test\r\n250 STARTTLS"

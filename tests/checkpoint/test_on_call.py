@@ -362,6 +362,18 @@ async def test_opsgenie_alert_says_what_was_found() -> None:
     assert "null(fare)" in alert["description"]
 
 
+async def test_opsgenie_details_fit_whatever_is_given() -> None:
+    vendor = Opsgenie()
+    given = {"runbook": "R" * 5_000, "owner": "o" * 5_000, "more": "m"}
+    async with serving(vendor) as server:
+        told = await opsgenie(server.url, details=given).execute_async(BAD)
+
+    assert told.success, told.error
+    details = vendor.created[0]["details"]
+    assert details["runbook"] == given["runbook"]
+    assert details["owner"].endswith("…")
+
+
 async def test_jira_takes_the_same_at_another_place() -> None:
     vendor = Opsgenie(base="/jsm/ops/integration")
     async with serving(vendor) as server:
