@@ -88,10 +88,14 @@ class RedisBroker(Broker):
     def find() -> str:
         return services.redis_url()
 
-    async def open(self) -> None:
+    async def attach(self) -> None:
+        """Connect to the server; the place may be there."""
         import redis.asyncio
 
         self.client = redis.asyncio.Redis.from_url(self.url, driver_info=None)
+
+    async def open(self) -> None:
+        await self.attach()
         await self.client.xgroup_create(self.place, self.group, "0", mkstream=True)
 
     async def close(self) -> None:
@@ -135,11 +139,15 @@ class NATSBroker(Broker):
     def find() -> str:
         return services.nats_url()
 
-    async def open(self) -> None:
+    async def attach(self) -> None:
+        """Connect to the server; the place may be there."""
         import nats
 
         self.client = await nats.connect(self.url, allow_reconnect=False)
         self.stream = self.client.jetstream()
+
+    async def open(self) -> None:
+        await self.attach()
         await self.stream.add_stream(name=self.place, subjects=[f"{self.place}.*"])
 
     async def close(self) -> None:
