@@ -571,7 +571,10 @@ async def test_server_that_hangs_at_the_farewell_has_the_mail(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"smtp_host": " "}, "the option smtp_host is missing"),
+        ({"smtp_host": ""}, "the option smtp_host is missing"),
+        ({"smtp_host": "x:587"}, "the number is smtp_port"),
+        ({"smtp_host": "smtp://x"}, "smtp_host is a name like mail.example.com"),
+        ({"smtp_host": "x\ny"}, "smtp_host is a name like mail.example.com"),
         ({"smtp_port": 0}, "smtp_port is a number from 1 to 65535"),
         ({"smtp_port": "25"}, "smtp_port is a number"),
         ({"smtp_password": "x"}, "smtp_password needs smtp_user"),
