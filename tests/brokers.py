@@ -13,9 +13,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import services
-from truthound.checkpoint.triggers import MessageTrigger, RedisStreamTrigger
+from truthound.checkpoint.triggers import (
+    MessageTrigger,
+    NATSTrigger,
+    RedisStreamTrigger,
+)
 
 BROKERS: dict[str, type[Broker]] = {}
+PORTS = {"redis": 6379, "nats": 4222}  # where an address has none
 
 
 class Broker(abc.ABC):
@@ -118,6 +123,75 @@ class RedisBroker(Broker):
             "claim_idle_seconds": 0.6,
         }
         return RedisStreamTrigger(**{**given, **options})
+
+
+class NATSBroker(Broker):
+    """A stream of the NATS server."""
+
+    kind = "nats"
+    client: Any
+
+    @staticmethod
+    def find() -> str:
+        return services.nats_url()
+
+    async def open(self) -> None:
+        import nats
+
+        self.client = await nats.connect(self.url, allow_reconnect=False)
+        self.stream = self.client.jetstream()
+        await self.stream.add_stream(name=self.place, subjects=[f"{self.place}.*"])
+
+    async def close(self) -> None:
+        from nats.js.errors import NotFoundError
+
+        for name in (self.place, f"{self.place}-dead"):
+            with contextlib.suppress(NotFoundError):
+                await self.stream.delete_stream(name)
+        await self.client.close()
+
+    async def send(self, *bodies: bytes) -> None:
+        for body in bodies:
+            await self.stream.publish(f"{self.place}.a", body)
+
+    async def pending(self) -> int:
+        info = await self._info()
+        if info is None:
+            return int((await self.stream.stream_info(self.place)).state.messages)
+        return int(info.num_pending + info.num_ack_pending)
+
+    async def taken(self) -> int:
+        info = await self._info()
+        return 0 if info is None else int(info.num_ack_pending)
+
+    async def dead(self) -> list[bytes]:
+        from nats.js.errors import NotFoundError
+
+        name = f"{self.place}-dead"
+        try:
+            number = (await self.stream.stream_info(name)).state.messages
+        except NotFoundError:
+            return []
+        found = [await self.stream.get_msg(name, n + 1) for n in range(number)]
+        return [message.data for message in found]
+
+    def trigger(self, **options: Any) -> MessageTrigger[Any]:
+        given: dict[str, Any] = {
+            "url": self.url,
+            "stream": self.place,
+            "subject": f"{self.place}.*",
+            "durable": self.group,
+            "ack_wait_seconds": 0.6,
+        }
+        return NATSTrigger(**{**given, **options})
+
+    async def _info(self) -> Any:
+        from nats.js.errors import NotFoundError
+
+        try:
+            return await self.stream.consumer_info(self.place, self.group)
+        except NotFoundError:
+            return None
 
 
 @contextlib.asynccontextmanager

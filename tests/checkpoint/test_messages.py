@@ -8,13 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from brokers import BROKERS, Broker, opened, until
+from brokers import BROKERS, PORTS, Broker, opened, until
+from lines import Line
 from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint, CheckpointResult
+from truthound.errors import StoreError
+from truthound.store import Store
 
 pytestmark = pytest.mark.realtime
 
@@ -330,6 +335,136 @@ async def test_failed_run_is_tried_again_with_a_store(kind: str) -> None:
             await settle(broker)
 
         assert [str(r.status) for r in results] == ["error", "success"]
+
+
+# ------------------------------------------------------------- what breaks on the way
+
+
+async def consuming(broker: Broker, how: str) -> asyncio.subprocess.Process:
+    """Start a process that receives a message; its run has begun."""
+    here = Path(__file__).parent
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(here / "consuming.py"),
+        broker.kind,
+        broker.url,
+        broker.place,
+        str(Path.cwd() / "runs.db"),
+        how,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        assert await process.stdout.readline() == b"running\n"
+    return process
+
+
+async def test_message_of_a_killed_process_comes_again(kind: str) -> None:
+    async with opened(kind) as broker:
+        await broker.send(b"1")
+        process = await consuming(broker, "hangs")
+        process.kill()
+        await process.wait()
+        assert await broker.pending() == 1
+
+        checkpoint = checked(broker)
+        async with running(checkpoint, store="runs.db") as (_, results, _errors):
+            await settle(broker)
+        (result,) = [r for r in results if r.status == "success"]
+        assert result.metadata["message"]["body"] == 1
+        assert result.metadata["message"]["attempt"] == 2
+
+
+async def test_message_that_kills_the_process_is_buried(kind: str) -> None:
+    async with opened(kind) as broker:
+        await broker.send(b"1", b"2")
+        process = await consuming(broker, "dies")
+        await process.wait()
+
+        checkpoint = checked(broker, max_attempts=1)
+        async with running(checkpoint, store="runs.db") as (_, _results, errors):
+            await settle(broker)
+        assert checkpoint.bodies() == [2]
+        assert await broker.dead() == [b"1"]
+        assert any("never checked to the end" in error for error in errors)
+
+
+async def test_lost_line_loses_nothing(kind: str) -> None:
+    async with opened(kind) as broker, Line(broker.url, PORTS[kind]) as line:
+        await broker.send(b"1", b"2", b"3")
+        broker.url = line.url
+        checkpoint = checked(broker)
+        checkpoint.gate.clear()
+        async with running(checkpoint) as (_, results, errors):
+            await until(lambda: checkpoint.running)
+            line.cut()
+            checkpoint.gate.set()
+            await until(lambda: results)  # of the first; nobody knows of it
+            await until(lambda: errors)
+            assert await broker.pending() == 3
+            line.mend()
+            await settle(broker)
+
+        assert sorted(checkpoint.bodies()) == [1, 2, 3]
+
+
+async def test_server_that_is_not_there_is_waited_for(kind: str) -> None:
+    async with opened(kind) as broker, Line(broker.url, PORTS[kind]) as line:
+        await broker.send(b"1")
+        broker.url = line.url
+        line.cut()
+        checkpoint = checked(broker)
+        async with running(checkpoint) as (_, _results, errors):
+            await until(lambda: errors)
+            await asyncio.sleep(0.3)  # for a second attempt
+            assert len(errors) == 1
+            assert errors[0].startswith(f"c: trigger {kind}: ")
+            line.mend()
+            await settle(broker)
+        assert checkpoint.bodies() == [1]
+
+
+async def test_end_that_cannot_be_written_is_not_acknowledged(kind: str) -> None:
+    """The store fails when the run ends, and works again later."""
+    async with opened(kind) as broker:
+        await broker.send(b"1")
+        store = Store("runs.db")
+        checkpoint = checked(broker)
+        real, failed = store.end, asyncio.Event()
+
+        async def failing(*_: Any) -> bool:
+            failed.set()
+            raise StoreError("the disk is full")
+
+        store.end = failing  # type: ignore[method-assign]
+        async with running(checkpoint, store=store) as (_, results, errors):
+            await failed.wait()
+            await until(lambda: errors)
+            assert await broker.pending() == 1
+            store.end = real  # type: ignore[method-assign]
+        assert await broker.pending() == 1
+        assert [str(r.status) for r in results] == ["success"]
+
+        again = checked(broker)
+        async with running(again, store="runs.db"):
+            await settle(broker)
+
+
+async def test_checkpoint_that_is_added_again_goes_on(kind: str) -> None:
+    async with opened(kind) as broker:
+        await broker.send(b"1", b"2")
+        checkpoint = checked(broker)
+        checkpoint.gate.clear()
+        async with running(checkpoint) as (runner, _, errors):
+            await until(lambda: checkpoint.running)
+            runner.remove_checkpoint("c")
+            runner.add_checkpoint(checkpoint)
+            checkpoint.gate.set()
+            await settle(broker)
+
+        assert sorted(checkpoint.bodies()) == [1, 2]
+        assert errors == []
 
 
 # ----------------------------------------------------------------------------- options

@@ -10,6 +10,7 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from truthound.async_core._tasks import undisturbed
 from truthound.checkpoint._running.active import INSIDE, ActiveRun
 from truthound.checkpoint._running.attempts import Attempts
 from truthound.checkpoint._running.drivers import FAREWELL, Driver, Stray, ended
@@ -31,6 +32,7 @@ logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 FIRST = 0.25  # seconds until the second attempt to connect; doubles each time
 LAST = 30.0  # seconds between two attempts at most
+AGAIN = 0.1  # seconds until a task that was cancelled is so again
 STEADY = 2.0  # seconds from which on a connection was a good one
 HOPELESS = (ConfigurationError, MissingDependencyError)  # it will not be better later
 UNSETTLED = 64  # batches whose runs are over, and of which the broker does not know
@@ -82,7 +84,7 @@ class MessageDriver(Driver):
     async def end(self) -> None:
         """Receive nothing more; what runs is acknowledged when it is over."""
         if self._tasks:
-            await ended(self._tasks[0])
+            await _stopped(self._tasks[:1])
             # The runs go on for now, and the runner waits for this at its end.
             self.trigger.parting = self.entry.runs.spawn(self._farewell())
         await self.trigger.end()
@@ -314,6 +316,24 @@ class MessageDriver(Driver):
                         self._is_empty.clear()
                         await self._is_empty.wait()
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await self._disconnected()
+            await undisturbed(self._left())
+
+    async def _left(self) -> None:
+        await _stopped(self._tasks)
+        await self._disconnected()
+
+
+async def _stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they end.
+
+    Once may not be enough: a client that uses ``asyncio.wait_for`` loses a cancellation
+    that comes together with what it waits for (Python 3.11).
+    """
+    for _ in range(round(FAREWELL / 2 / AGAIN)):
+        for task in tasks:
+            task.cancel()
+        _, left = await asyncio.wait(tasks, timeout=AGAIN)
+        if not left:
+            return
+    for task in tasks:
+        await ended(task)

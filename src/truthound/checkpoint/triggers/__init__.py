@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         MessageTrigger as MessageTrigger,
     )
     from truthound.checkpoint.triggers.messages import Received as Received
+    from truthound.checkpoint.triggers.nats import NATSConfig as NATSConfig
+    from truthound.checkpoint.triggers.nats import NATSTrigger as NATSTrigger
     from truthound.checkpoint.triggers.redis import (
         RedisStreamConfig as RedisStreamConfig,
     )
@@ -66,6 +68,8 @@ _HOMES = {
     "FileWatchTrigger": "file_watch",
     "MessageConfig": "messages",
     "MessageTrigger": "messages",
+    "NATSConfig": "nats",
+    "NATSTrigger": "nats",
     "Received": "messages",
     "RedisStreamConfig": "redis",
     "RedisStreamTrigger": "redis",
@@ -84,6 +88,7 @@ TYPES = {
     "cron": "CronTrigger",
     "event": "EventTrigger",
     "file_watch": "FileWatchTrigger",
+    "nats": "NATSTrigger",
     "redis": "RedisStreamTrigger",
     "hook": "HookTrigger",
     "schedule": "ScheduleTrigger",
