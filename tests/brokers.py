@@ -108,7 +108,11 @@ class RedisBroker(Broker):
 
     async def pending(self) -> int:
         (group,) = await self.client.xinfo_groups(self.place)
-        return int(group["pending"]) + int(group["lag"] or 0)
+        # Its "lag" is not known after a restart of the server.
+        after = f"({group['last-delivered-id'].decode()}"
+        return int(group["pending"]) + len(
+            await self.client.xrange(self.place, min=after)
+        )
 
     async def taken(self) -> int:
         (group,) = await self.client.xinfo_groups(self.place)
