@@ -48,7 +48,8 @@ class Broker(abc.ABC):
     group = "tests"
 
     def __init_subclass__(cls) -> None:
-        BROKERS[cls.kind] = cls
+        if "kind" in cls.__dict__:
+            BROKERS[cls.kind] = cls
 
     def __init__(self, url: str | None = None) -> None:
         self.url = url or self.find()
