@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import services
+from lines import Line
 from truthound.checkpoint.triggers import (
     MessageTrigger,
     NATSTrigger,
@@ -20,7 +21,14 @@ from truthound.checkpoint.triggers import (
 )
 
 BROKERS: dict[str, type[Broker]] = {}
-PORTS = {"redis": 6379, "nats": 4222}  # where an address has none
+# Where an address has none.
+PORTS = {
+    "redis": 6379,
+    "nats": 4222,
+    "rabbitmq": 5672,
+    "mqtt": 1883,
+    "postgres_notify": 5432,
+}
 
 
 class Broker(abc.ABC):
@@ -31,14 +39,17 @@ class Broker(abc.ABC):
         url: of the server; may be changed before :meth:`trigger`, to that of a proxy.
         place: what its messages come from.
         counts: whether it counts deliveries.
+        has_url: whether its trigger has the option ``url``.
     """
 
     kind = ""
     counts = True
+    has_url = True
     group = "tests"
 
     def __init_subclass__(cls) -> None:
-        BROKERS[cls.kind] = cls
+        if "kind" in cls.__dict__:
+            BROKERS[cls.kind] = cls
 
     def __init__(self, url: str | None = None) -> None:
         self.url = url or self.find()
@@ -72,6 +83,10 @@ class Broker(abc.ABC):
     @abc.abstractmethod
     async def dead(self) -> list[bytes]:
         """Return the bodies of the dead letters."""
+
+    def line(self) -> Any:
+        """Return a line to the server, which can be cut and mended."""
+        return Line(self.url, PORTS[self.kind])
 
     @abc.abstractmethod
     def trigger(self, **options: Any) -> MessageTrigger[Any]:
@@ -108,7 +123,11 @@ class RedisBroker(Broker):
 
     async def pending(self) -> int:
         (group,) = await self.client.xinfo_groups(self.place)
-        return int(group["pending"]) + int(group["lag"] or 0)
+        # Its "lag" is not known after a restart of the server.
+        after = f"({group['last-delivered-id'].decode()}"
+        return int(group["pending"]) + len(
+            await self.client.xrange(self.place, min=after)
+        )
 
     async def taken(self) -> int:
         (group,) = await self.client.xinfo_groups(self.place)
