@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from truthound.checkpoint._action import NotifyCondition
+from truthound.checkpoint._alert_policy import AlertPolicy
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
 from truthound.checkpoint.actions._on_call import (
     details_of,
@@ -86,7 +86,8 @@ class OpsGenieConfig(NotificationConfig):
         api_url: where to send instead; the path from ``/v2`` on is added.
     """
 
-    notify_on: NotifyCondition | str = NotifyCondition.ALWAYS
+    # So a success is only told where there may be something to resolve.
+    alerts: AlertPolicy | Mapping[str, Any] | str | None = "every"
     api_key: Secret | str = ""
     region: str = "us"
     priority: str = "P3"

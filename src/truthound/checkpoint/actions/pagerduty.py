@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from truthound.checkpoint._action import NotifyCondition
+from truthound.checkpoint._alert_policy import AlertPolicy
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
 from truthound.checkpoint.actions._on_call import (
     details_of,
@@ -64,7 +64,8 @@ class PagerDutyConfig(NotificationConfig):
             ``https://events.eu.pagerduty.com/v2/enqueue``.
     """
 
-    notify_on: NotifyCondition | str = NotifyCondition.ALWAYS
+    # So a success is only told where there may be something to resolve.
+    alerts: AlertPolicy | Mapping[str, Any] | str | None = "every"
     routing_key: Secret | str = ""
     severity: str = "error"
     auto_severity: bool = True
