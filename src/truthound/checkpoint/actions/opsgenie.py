@@ -86,8 +86,6 @@ class OpsGenieConfig(NotificationConfig):
         api_url: where to send instead; the path from ``/v2`` on is added.
     """
 
-    # So a success is only told where there may be something to resolve.
-    alerts: AlertPolicy | Mapping[str, Any] | str | None = "every"
     api_key: Secret | str = ""
     region: str = "us"
     priority: str = "P3"
@@ -103,6 +101,9 @@ class OpsGenieConfig(NotificationConfig):
     api_url: Secret | str | None = None
 
     def check(self) -> None:
+        if self.alerts is None:
+            # So a success is told only where there may be something to resolve.
+            self.alerts = AlertPolicy(when="every")
         super().check()
         self.api_key = secret("api_key", self.api_key, needed=True)
         for option, given, known in (

@@ -64,8 +64,6 @@ class PagerDutyConfig(NotificationConfig):
             ``https://events.eu.pagerduty.com/v2/enqueue``.
     """
 
-    # So a success is only told where there may be something to resolve.
-    alerts: AlertPolicy | Mapping[str, Any] | str | None = "every"
     routing_key: Secret | str = ""
     severity: str = "error"
     auto_severity: bool = True
@@ -80,6 +78,9 @@ class PagerDutyConfig(NotificationConfig):
     api_url: Secret | str = API
 
     def check(self) -> None:
+        if self.alerts is None:
+            # So a success is told only where there may be something to resolve.
+            self.alerts = AlertPolicy(when="every")
         super().check()
         self.routing_key = secret("routing_key", self.routing_key, needed=True)
         self.api_url = secret("api_url", self.api_url, needed=True)
