@@ -223,7 +223,7 @@ def less_and_less(message: Message) -> Iterator[Message]:
         message = _fewer(message, findings, others)
         yield message
     message = replace(message, tags={}, links={}, others=())
-    yield message
+    yield _shortened(message, 40, 25)
 
 
 def _without_examples(message: Message) -> Message:
