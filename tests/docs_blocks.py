@@ -47,7 +47,9 @@ class _Answering(http.server.BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = b'{"rows": 3}'
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(404 if "missing" in self.path else 200)
+        # The vendors on call take an event with 202.
+        status = 202 if self.path.startswith("/v2/") else 200
+        self.send_response(404 if "missing" in self.path else status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -98,3 +98,35 @@ def test_webhook_out() -> None:
     assert second == first.replace("503", "202")
     assert event.startswith("dev.truthound.checkpoint.completed: rides: warning")
     assert ended == "success after 2 attempts"
+
+
+def test_mail_arrives_and_who_is_refused_is_told() -> None:
+    lines = run("mail_notification.py").splitlines()
+    assert lines[:2] == [
+        "email: success, sent to 1 of 2",
+        "  gone@example.com: 550 no such user",
+    ]
+    assert "Subject: [critical] rides: failure" in lines
+    assert "To: Jörg <joerg@example.com>, gone@example.com" in lines
+    assert any("unique(id)" in line for line in lines)
+
+
+def test_incident_is_opened_and_resolved() -> None:
+    lines = [line.strip() for line in run("on_call.py").splitlines()]
+    told = [line.partition(" truthound:")[0] for line in lines if ": " in line]
+    assert told == [
+        "heartbeat: start",
+        "heartbeat: fail",
+        "pagerduty: trigger",
+        "opsgenie: create",
+        "failure: heartbeat success, pagerduty success, opsgenie success",
+        "heartbeat: start",
+        "heartbeat: success",
+        "pagerduty: resolve",
+        "opsgenie: close",
+        "success: heartbeat success, pagerduty success, opsgenie success",
+        "pagerduty: trigger",
+        "failure: pagerduty success",
+        "still open: 1",
+    ]
+    assert "the pager is busy" in lines

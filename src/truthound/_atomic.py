@@ -1,4 +1,4 @@
-"""The one way in which this package writes a file: whole or not at all."""
+"""The ways in which this package writes a file: whole or not at all, or at the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -79,6 +80,33 @@ def write_bytes(
 def write_text(path: str | os.PathLike[str], content: str, mode: int = 0o666) -> None:
     """Write ``content`` as UTF-8 to ``path`` as a whole; see :func:`replacing`."""
     write_bytes(path, content.encode("utf-8"), mode)
+
+
+@contextlib.contextmanager
+def appending(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Yield a file of others to whose end something is added, while nobody else does.
+
+    For files that grow, which no new one can take the place of. Threads of this process
+    wait for each other, and processes that come here, where the system can do that.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with _appending, open(path, "ab") as file:  # noqa: PTH123 - a text
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield file
+            return
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        try:
+            yield file
+            file.flush()
+        finally:
+            fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+
+
+_appending = threading.Lock()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -21,6 +21,7 @@ from truthound.checkpoint.model import (
     ActionStatus,
     CheckpointResult,
     CheckpointStatus,
+    RunStart,
 )
 from truthound.errors import ActionError, ConfigurationError, did_you_mean
 from truthound.secrets import without_password
@@ -122,6 +123,18 @@ class Action(Configured[A], Generic[A]):
         return self.enabled and NotifyCondition(self._config.notify_on).should_notify(
             status
         )
+
+    async def on_run_start(self, start: RunStart) -> None:
+        """Do what is to be done when a run begins; as it is, nothing.
+
+        It runs beside the run, which neither waits for it nor fails with it: what it
+        raises is logged, it has ``timeout_seconds``, and what is not done when the
+        actions of the run have ended is given up. ``notify_on`` is not asked, as nobody
+        knows how the run will end.
+
+        Args:
+            start: of the run.
+        """
 
     def result(
         self,

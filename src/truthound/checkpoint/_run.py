@@ -17,6 +17,7 @@ from truthound.checkpoint.model import (
     CheckpointConfig,
     CheckpointResult,
     CheckpointStatus,
+    RunStart,
 )
 from truthound.errors import RunTimeoutError, TruthoundError
 from truthound.secrets import Reference, hidden, without_password
@@ -95,6 +96,15 @@ class Run:
         self._keeper: Any = None
         tags = {"tags": dict(config.tags)} if config.tags else {}
         self.metadata = {**tags, **config.metadata, **(context or {})}
+
+    def start(self) -> RunStart:
+        """Return what actions are told of it when it begins."""
+        return RunStart(
+            run_id=self.run_id,
+            checkpoint_name=self.config.name,
+            run_time=self.time,
+            metadata=dict(self.metadata),
+        )
 
     @property
     def has_store(self) -> bool:

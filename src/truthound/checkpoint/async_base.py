@@ -1,8 +1,8 @@
 """What asynchronous actions and triggers are made of.
 
 - :class:`AsyncBaseAction`, :class:`AsyncBaseTrigger`, with :class:`ActionConfig`,
-  :class:`TriggerConfig`, their results and statuses; the blocking :class:`BaseAction`
-  and :class:`BaseTrigger`.
+  :class:`TriggerConfig`, their results and statuses, and :class:`RunStart`; the
+  blocking :class:`BaseAction` and :class:`BaseTrigger`.
 - :class:`SyncActionAdapter` and :func:`adapt_to_async` for actions that block.
 - :class:`SequentialStrategy`, :class:`ConcurrentStrategy`, :class:`PipelineStrategy`
   and the :class:`AsyncExecutionContext` that their actions share.
@@ -38,7 +38,7 @@ from truthound.checkpoint._trigger import (
     TriggerResult,
     TriggerStatus,
 )
-from truthound.checkpoint.model import ActionResult, ActionStatus
+from truthound.checkpoint.model import ActionResult, ActionStatus, RunStart
 
 __all__ = [
     "ActionConfig",
@@ -54,6 +54,7 @@ __all__ = [
     "ExecutionStrategy",
     "NotifyCondition",
     "PipelineStrategy",
+    "RunStart",
     "SequentialStrategy",
     "SyncActionAdapter",
     "SyncExecutable",

@@ -18,6 +18,7 @@ from truthound.checkpoint._asked import Asked
 from truthound.checkpoint._keeping import Keeper, accepted, kept
 from truthound.checkpoint._run import Run
 from truthound.checkpoint._settings_of import as_record, differ, validation_of
+from truthound.checkpoint._starting import telling, told_of_start
 from truthound.checkpoint._strategies import (
     AsyncExecutionContext,
     ExecutionStrategy,
@@ -193,7 +194,7 @@ class Checkpoint(Asked):
             context: copied into the result's ``metadata``.
             full: read all files of an incremental checkpoint.
         """
-        if has_store(self.store):
+        if has_store(self.store) or told_of_start(self.actions):
             kept: CheckpointResult = blocking(
                 lambda: self.run_async(context, full=full)
             )
@@ -224,10 +225,11 @@ class Checkpoint(Asked):
         return await self._whole(run)
 
     async def _whole(self, run: Run) -> CheckpointResult:
-        result = await self._validated_async(run)
-        if self.actions:
-            await self._act(run, result)
-        return result
+        async with telling(self.actions, run.start()):
+            result = await self._validated_async(run)
+            if self.actions:
+                await self._act(run, result)
+            return result
 
     async def _kept(self, run: Run, context: Context | None) -> CheckpointResult:
         """Do a run that belongs to no runner, and write it down."""

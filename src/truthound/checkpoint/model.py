@@ -93,6 +93,23 @@ class ActionResult:
         return cls(**known)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStart:
+    """What actions are told when a run begins.
+
+    Attributes:
+        run_id: which its result will have.
+        checkpoint_name: whose run it is.
+        run_time: when it began, aware, in UTC.
+        metadata: which its result will have.
+    """
+
+    run_id: str
+    checkpoint_name: str
+    run_time: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass
 class CheckpointConfig:
     """Everything that can be said about a checkpoint.

@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from truthound.checkpoint.actions.apprise import AppriseAction as AppriseAction
+    from truthound.checkpoint.actions.apprise import AppriseConfig as AppriseConfig
     from truthound.checkpoint.actions.base import ActionConfig as ActionConfig
     from truthound.checkpoint.actions.base import ActionResult as ActionResult
     from truthound.checkpoint.actions.base import ActionStatus as ActionStatus
@@ -15,6 +17,30 @@ if TYPE_CHECKING:
     from truthound.checkpoint.actions.custom import CustomConfig as CustomConfig
     from truthound.checkpoint.actions.data_docs import DataDocsConfig as DataDocsConfig
     from truthound.checkpoint.actions.data_docs import UpdateDataDocs as UpdateDataDocs
+    from truthound.checkpoint.actions.github import GitHubAction as GitHubAction
+    from truthound.checkpoint.actions.github import GitHubConfig as GitHubConfig
+    from truthound.checkpoint.actions.heartbeat import (
+        HeartbeatAction as HeartbeatAction,
+    )
+    from truthound.checkpoint.actions.heartbeat import (
+        HeartbeatConfig as HeartbeatConfig,
+    )
+    from truthound.checkpoint.actions.mail import EmailConfig as EmailConfig
+    from truthound.checkpoint.actions.mail import EmailNotification as EmailNotification
+    from truthound.checkpoint.actions.openlineage import (
+        OpenLineageAction as OpenLineageAction,
+    )
+    from truthound.checkpoint.actions.openlineage import (
+        OpenLineageConfig as OpenLineageConfig,
+    )
+    from truthound.checkpoint.actions.opsgenie import OpsGenieAction as OpsGenieAction
+    from truthound.checkpoint.actions.opsgenie import OpsGenieConfig as OpsGenieConfig
+    from truthound.checkpoint.actions.pagerduty import (
+        PagerDutyAction as PagerDutyAction,
+    )
+    from truthound.checkpoint.actions.pagerduty import (
+        PagerDutyConfig as PagerDutyConfig,
+    )
     from truthound.checkpoint.actions.slack import SlackConfig as SlackConfig
     from truthound.checkpoint.actions.slack import (
         SlackNotification as SlackNotification,
@@ -32,11 +58,25 @@ _HOMES = {
     "ActionConfig": "base",
     "ActionResult": "base",
     "ActionStatus": "base",
+    "AppriseAction": "apprise",
+    "AppriseConfig": "apprise",
     "BaseAction": "base",
     "CustomAction": "custom",
     "CustomConfig": "custom",
     "DataDocsConfig": "data_docs",
+    "EmailConfig": "mail",
+    "EmailNotification": "mail",
+    "GitHubAction": "github",
+    "GitHubConfig": "github",
+    "HeartbeatAction": "heartbeat",
+    "HeartbeatConfig": "heartbeat",
     "NotifyCondition": "base",
+    "OpenLineageAction": "openlineage",
+    "OpenLineageConfig": "openlineage",
+    "OpsGenieAction": "opsgenie",
+    "OpsGenieConfig": "opsgenie",
+    "PagerDutyAction": "pagerduty",
+    "PagerDutyConfig": "pagerduty",
     "SlackConfig": "slack",
     "SlackNotification": "slack",
     "StoreResultConfig": "store_result",
@@ -47,7 +87,14 @@ _HOMES = {
 }
 # By the word of a configuration file.
 TYPES = {
+    "apprise": "AppriseAction",
     "custom": "CustomAction",
+    "email": "EmailNotification",
+    "github": "GitHubAction",
+    "heartbeat": "HeartbeatAction",
+    "openlineage": "OpenLineageAction",
+    "opsgenie": "OpsGenieAction",
+    "pagerduty": "PagerDutyAction",
     "slack": "SlackNotification",
     "store_result": "StoreValidationResult",
     "update_docs": "UpdateDataDocs",

@@ -40,6 +40,28 @@ DISCORD_USERNAME = 80
 TELEGRAM_TEXT = 4_096
 TELEGRAM_ENTITIES = 100  # those that follow are ignored
 
+# PagerDuty, "Events API v2: Send an Alert Event" and "PD-CEF": characters.
+PAGERDUTY_SUMMARY = 1_024
+PAGERDUTY_DEDUP_KEY = 255
+PAGERDUTY_ROUTING_KEY = 32  # exactly
+
+# Opsgenie, "Alert API: Create Alert"; Jira Service Management Operations, "Integration
+# events", has the same: characters.
+OPSGENIE_MESSAGE = 130
+OPSGENIE_ALIAS = 512
+OPSGENIE_DESCRIPTION = 15_000
+OPSGENIE_ENTITY = 512
+OPSGENIE_SOURCE = 100
+OPSGENIE_NOTE = 25_000
+OPSGENIE_TAGS = 20  # of them
+OPSGENIE_TAG = 50
+OPSGENIE_DETAILS = 8_000  # keys and values together
+OPSGENIE_RESPONDERS = 50  # of them
+OPSGENIE_ACTIONS = 10  # of them
+
+# RFC 5322, 2.1.1: characters of a line; a subject is cut long before.
+MAIL_SUBJECT = 200
+
 
 def cut(text: str, longest: int) -> str:
     """Return a text of at most so many characters; one that was cut ends with ``…``.

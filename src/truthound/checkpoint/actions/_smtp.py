@@ -1,0 +1,176 @@
+"""One mail over SMTP: sent, refused, or its connection closed at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiosmtplib import (
+    SMTP,
+    SMTPException,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+)
+
+from truthound.errors import ActionError, ConfigurationError
+
+QUIT = 5.0  # seconds for a farewell; the mail has been taken before
+SHOWN = 200  # characters of an answer that refuses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where mail goes, and how.
+
+    Attributes:
+        host: its name.
+        port: on which it listens.
+        is_tls: speak TLS from the first byte on.
+        is_starttls: ask for TLS; a server that has none is refused.
+        context: for TLS.
+        user: to log in as; None: without.
+        password: of the user.
+    """
+
+    host: str
+    port: int
+    is_tls: bool
+    is_starttls: bool
+    context: ssl.SSLContext | None
+    user: str | None
+    password: str
+
+
+class _Connection(SMTP):
+    """A connection that is cut off unless it said farewell.
+
+    To close one over TLS politely takes the other side, which may hang.
+    """
+
+    is_over = False
+
+    def close(self) -> None:
+        transport: Any = self.transport
+        if transport is not None and not self.is_over:
+            transport.abort()
+        super().close()
+
+
+async def send(
+    server: Server, sender: str, recipients: Sequence[str], content: bytes, utf8: bool
+) -> dict[str, str]:
+    """Send a mail and return what was refused, by recipient.
+
+    If cancelled, the connection is cut off and the cancellation goes on.
+
+    Args:
+        server: where to.
+        sender: of the envelope.
+        recipients: of the envelope.
+        content: header and body.
+        utf8: an address has other characters than ASCII before its @.
+
+    Raises:
+        ActionError: the server is not there, or refuses the mail or all recipients.
+    """
+    connection = _Connection(
+        hostname=server.host,
+        port=server.port,
+        username=server.user,
+        password=server.password if server.user is not None else None,
+        local_hostname=_own_name(),
+        timeout=None,  # the action has one for the whole
+        use_tls=server.is_tls,
+        start_tls=server.is_starttls,
+        tls_context=server.context,
+    )
+    try:
+        await connection.connect()
+        refused, _ = await connection.sendmail(
+            sender, recipients, content, mail_options=["SMTPUTF8"] if utf8 else []
+        )
+        with contextlib.suppress(SMTPException):
+            await connection.quit(timeout=QUIT)
+            connection.is_over = True
+    except SMTPRecipientsRefused as error:
+        raise _all_refused(server, error) from error
+    except SMTPResponseException as error:
+        kind = "" if error.code > 0 else "not SMTP: "
+        said = f"{kind}{_said(error.code, error.message)}"
+        raise ActionError(
+            f"{server.host} answered {said}", is_final=_is_final(error.code)
+        ) from error
+    except OSError as error:  # SMTPConnectError and SMTPServerDisconnected, too
+        raise ActionError(f"{server.host}: {_why(error)}") from error
+    except (SMTPException, ValueError) as error:  # what it cannot do at all
+        raise ActionError(f"{server.host}: {error}", is_final=True) from error
+    finally:
+        connection.close()
+    return {who: _said(*answer) for who, answer in refused.items()}
+
+
+def context_of(verify: bool, ca_file: str | os.PathLike[str] | None) -> ssl.SSLContext:
+    """Return what TLS needs to know. Blocks: it reads the certificates.
+
+    Args:
+        verify: ask the server who it is.
+        ca_file: certificates of authorities to trust, beside those of the system.
+
+    Raises:
+        ConfigurationError: the file is not there, or holds none.
+    """
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=os.fspath(ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(
+                f"ca_file: expected certificates in {os.fspath(ca_file)}: {error}"
+            ) from error
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _own_name() -> str:
+    # RFC 5321, 4.1.4: who has no full name says an address. The name is not looked up:
+    # that can take long.
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
+
+
+def _all_refused(server: Server, error: SMTPRecipientsRefused) -> ActionError:
+    told = {one.recipient: _said(one.code, one.message) for one in error.recipients}
+    return ActionError(
+        f"{server.host} refused all recipients: {listed(told)}",
+        is_final=all(_is_final(one.code) for one in error.recipients),
+    )
+
+
+def listed(refused: Mapping[str, str]) -> str:
+    """Return who was refused and why, in one line."""
+    return "; ".join(f"{who}: {why}" for who, why in refused.items())
+
+
+def _is_final(code: int) -> bool:
+    return 500 <= code < 600  # RFC 5321, 4.2.1: the same again is refused again
+
+
+def _said(code: int, message: str) -> str:
+    text = message.encode("utf-8", "replace").decode("utf-8")
+    return " ".join(f"{code} {text}".split())[:SHOWN]
+
+
+def _why(error: BaseException) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted: {cause.verify_message}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted: {error.verify_message}"
+    return f"{type(error).__name__}: {error}"
