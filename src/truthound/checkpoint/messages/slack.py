@@ -29,6 +29,7 @@ from truthound.checkpoint.messages.limits import (
     SLACK_FIELDS,
     SLACK_HEADER,
     SLACK_SECTION,
+    SLACK_TEXT,
     cut,
 )
 from truthound.checkpoint.messages.message import Finding, Message
@@ -63,10 +64,10 @@ def escaped(text: str) -> str:
 
 
 def slack_title(message: Message) -> str:
-    """Return the title of a message, escaped; the name is bold, if there is one."""
+    """Return the title of a message, escaped: what a phone shows of it."""
     if message.others:
         return message.title
-    return titled(tidied(message), lambda name: f"*{escaped(name)}*")
+    return cut(titled(tidied(message), escaped), SLACK_TEXT)
 
 
 def _blocks(message: Message, shown: Message, mention: str) -> Iterator[Block]:
