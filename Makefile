@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints bench-pipelines bench-store bench-history bench-incremental bench-looking-back torture lock format docs clean
+.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints bench-pipelines bench-store bench-history bench-incremental bench-looking-back bench-messages torture lock format docs clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ bench-store: $(DEV_READY) ## compare a store with none, and with bare sqlite3
 
 bench-looking-back: $(DEV_READY) ## faults found in real series, and false alarms
 	$(PY) benchmarks/looking_back.py
+
+bench-messages: $(DEV_READY) ## compare messages through trigger and checkpoint with the bare client
+	$(PY) benchmarks/messages.py
 
 bench-incremental: $(DEV_READY) ## compare a new file in a folder of 50 with that file alone
 	$(PY) benchmarks/incremental.py $(ARGS)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import services
+from lines import Line
 from truthound.checkpoint.triggers import (
     MessageTrigger,
     NATSTrigger,
@@ -20,7 +21,14 @@ from truthound.checkpoint.triggers import (
 )
 
 BROKERS: dict[str, type[Broker]] = {}
-PORTS = {"redis": 6379, "nats": 4222}  # where an address has none
+# Where an address has none.
+PORTS = {
+    "redis": 6379,
+    "nats": 4222,
+    "rabbitmq": 5672,
+    "mqtt": 1883,
+    "postgres_notify": 5432,
+}
 
 
 class Broker(abc.ABC):
@@ -31,14 +39,17 @@ class Broker(abc.ABC):
         url: of the server; may be changed before :meth:`trigger`, to that of a proxy.
         place: what its messages come from.
         counts: whether it counts deliveries.
+        has_url: whether its trigger has the option ``url``.
     """
 
     kind = ""
     counts = True
+    has_url = True
     group = "tests"
 
     def __init_subclass__(cls) -> None:
-        BROKERS[cls.kind] = cls
+        if "kind" in cls.__dict__:
+            BROKERS[cls.kind] = cls
 
     def __init__(self, url: str | None = None) -> None:
         self.url = url or self.find()
@@ -73,6 +84,10 @@ class Broker(abc.ABC):
     async def dead(self) -> list[bytes]:
         """Return the bodies of the dead letters."""
 
+    def line(self) -> Any:
+        """Return a line to the server, which can be cut and mended."""
+        return Line(self.url, PORTS[self.kind])
+
     @abc.abstractmethod
     def trigger(self, **options: Any) -> MessageTrigger[Any]:
         """Return a trigger for the place; what is not acknowledged comes soon again."""
@@ -88,10 +103,14 @@ class RedisBroker(Broker):
     def find() -> str:
         return services.redis_url()
 
-    async def open(self) -> None:
+    async def attach(self) -> None:
+        """Connect to the server; the place may be there."""
         import redis.asyncio
 
         self.client = redis.asyncio.Redis.from_url(self.url, driver_info=None)
+
+    async def open(self) -> None:
+        await self.attach()
         await self.client.xgroup_create(self.place, self.group, "0", mkstream=True)
 
     async def close(self) -> None:
@@ -104,7 +123,11 @@ class RedisBroker(Broker):
 
     async def pending(self) -> int:
         (group,) = await self.client.xinfo_groups(self.place)
-        return int(group["pending"]) + int(group["lag"] or 0)
+        # Its "lag" is not known after a restart of the server.
+        after = f"({group['last-delivered-id'].decode()}"
+        return int(group["pending"]) + len(
+            await self.client.xrange(self.place, min=after)
+        )
 
     async def taken(self) -> int:
         (group,) = await self.client.xinfo_groups(self.place)
@@ -135,11 +158,15 @@ class NATSBroker(Broker):
     def find() -> str:
         return services.nats_url()
 
-    async def open(self) -> None:
+    async def attach(self) -> None:
+        """Connect to the server; the place may be there."""
         import nats
 
         self.client = await nats.connect(self.url, allow_reconnect=False)
         self.stream = self.client.jetstream()
+
+    async def open(self) -> None:
+        await self.attach()
         await self.stream.add_stream(name=self.place, subjects=[f"{self.place}.*"])
 
     async def close(self) -> None:

@@ -42,6 +42,8 @@ def postgres_schema() -> Iterator[str]:
 
 REDIS = "redis://127.0.0.1:6379/0"
 NATS = "nats://127.0.0.1:4222"
+RABBITMQ = "amqp://guest:guest@127.0.0.1:5672/"
+MQTT = "mqtt://127.0.0.1:1883"
 
 
 def redis_url() -> str:
@@ -54,6 +56,18 @@ def nats_url() -> str:
     """Return the address of a NATS server that answers, or skip the test."""
     url = os.environ.get("TRUTHOUND_TEST_NATS_URL", NATS)
     return _answering(url, 4222, "NATS")
+
+
+def rabbitmq_url() -> str:
+    """Return the address of a RabbitMQ that answers, or skip the test."""
+    url = os.environ.get("TRUTHOUND_TEST_RABBITMQ_URL", RABBITMQ)
+    return _answering(url, 5672, "RabbitMQ")
+
+
+def mqtt_url() -> str:
+    """Return the address of an MQTT server that answers, or skip the test."""
+    url = os.environ.get("TRUTHOUND_TEST_MQTT_URL", MQTT)
+    return _answering(url, 1883, "MQTT server")
 
 
 def _answering(url: str, port: int, what: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import more_brokers  # noqa: F401 - they add themselves
 from brokers import BROKERS
 from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
 

@@ -9,19 +9,29 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from brokers import BROKERS, PORTS, Broker, opened, until
-from lines import Line
+import more_brokers
+from brokers import BROKERS, Broker, opened, until
 from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint, CheckpointResult
 from truthound.errors import StoreError
 from truthound.store import Store
 
-pytestmark = pytest.mark.realtime
+pytestmark = [
+    pytest.mark.realtime,
+    # aiormq forgets a connection that is lost before the server has said a word.
+    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cluster() -> Iterator[None]:
+    with more_brokers.clusters():
+        yield
 
 
 @pytest.fixture(params=sorted(BROKERS))
@@ -391,7 +401,7 @@ async def test_message_that_kills_the_process_is_buried(kind: str) -> None:
 
 
 async def test_lost_line_loses_nothing(kind: str) -> None:
-    async with opened(kind) as broker, Line(broker.url, PORTS[kind]) as line:
+    async with opened(kind) as broker, broker.line() as line:
         await broker.send(b"1", b"2", b"3")
         broker.url = line.url
         checkpoint = checked(broker)
@@ -410,7 +420,7 @@ async def test_lost_line_loses_nothing(kind: str) -> None:
 
 
 async def test_server_that_is_not_there_is_waited_for(kind: str) -> None:
-    async with opened(kind) as broker, Line(broker.url, PORTS[kind]) as line:
+    async with opened(kind) as broker, broker.line() as line:
         await broker.send(b"1")
         broker.url = line.url
         line.cut()
@@ -484,6 +494,8 @@ async def test_checkpoint_that_is_added_again_goes_on(kind: str) -> None:
     ],
 )
 def test_wrong_options_are_refused(kind: str, options: Any, words: str) -> None:
+    if "url" in options and not BROKERS[kind].has_url:
+        pytest.skip("its address has another name")
     with pytest.raises((ValueError, TypeError), match=words) as caught:
         BROKERS[kind]().trigger(**options)
     assert "secret" not in str(caught.value)
@@ -491,6 +503,8 @@ def test_wrong_options_are_refused(kind: str, options: Any, words: str) -> None:
 
 def test_address_is_a_secret(kind: str) -> None:
     broker = BROKERS[kind]()
+    if not broker.has_url:
+        pytest.skip("its address has another name")
     broker.url = broker.url.replace("://", "://somebody:hunter2@")
     trigger = broker.trigger()
     assert "hunter2" not in repr(trigger.config)

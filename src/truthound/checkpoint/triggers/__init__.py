@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     )
     from truthound.checkpoint.triggers.hook import HookConfig as HookConfig
     from truthound.checkpoint.triggers.hook import HookTrigger as HookTrigger
+    from truthound.checkpoint.triggers.kafka import (
+        KafkaConfig as KafkaConfig,
+    )
+    from truthound.checkpoint.triggers.kafka import (
+        KafkaTrigger as KafkaTrigger,
+    )
     from truthound.checkpoint.triggers.messages import (
         MessageConfig as MessageConfig,
     )
@@ -37,8 +43,26 @@ if TYPE_CHECKING:
         MessageTrigger as MessageTrigger,
     )
     from truthound.checkpoint.triggers.messages import Received as Received
+    from truthound.checkpoint.triggers.mqtt import (
+        MQTTConfig as MQTTConfig,
+    )
+    from truthound.checkpoint.triggers.mqtt import (
+        MQTTTrigger as MQTTTrigger,
+    )
     from truthound.checkpoint.triggers.nats import NATSConfig as NATSConfig
     from truthound.checkpoint.triggers.nats import NATSTrigger as NATSTrigger
+    from truthound.checkpoint.triggers.postgres_notify import (
+        PostgresNotifyConfig as PostgresNotifyConfig,
+    )
+    from truthound.checkpoint.triggers.postgres_notify import (
+        PostgresNotifyTrigger as PostgresNotifyTrigger,
+    )
+    from truthound.checkpoint.triggers.rabbitmq import (
+        RabbitMQConfig as RabbitMQConfig,
+    )
+    from truthound.checkpoint.triggers.rabbitmq import (
+        RabbitMQTrigger as RabbitMQTrigger,
+    )
     from truthound.checkpoint.triggers.redis import (
         RedisStreamConfig as RedisStreamConfig,
     )
@@ -73,6 +97,14 @@ _HOMES = {
     "Received": "messages",
     "RedisStreamConfig": "redis",
     "RedisStreamTrigger": "redis",
+    "KafkaConfig": "kafka",
+    "KafkaTrigger": "kafka",
+    "MQTTConfig": "mqtt",
+    "MQTTTrigger": "mqtt",
+    "PostgresNotifyConfig": "postgres_notify",
+    "PostgresNotifyTrigger": "postgres_notify",
+    "RabbitMQConfig": "rabbitmq",
+    "RabbitMQTrigger": "rabbitmq",
     "HookConfig": "hook",
     "HookTrigger": "hook",
     "ScheduleConfig": "schedule",
@@ -91,6 +123,10 @@ TYPES = {
     "nats": "NATSTrigger",
     "redis": "RedisStreamTrigger",
     "hook": "HookTrigger",
+    "kafka": "KafkaTrigger",
+    "mqtt": "MQTTTrigger",
+    "postgres_notify": "PostgresNotifyTrigger",
+    "rabbitmq": "RabbitMQTrigger",
     "schedule": "ScheduleTrigger",
     "upstream": "UpstreamTrigger",
 }
