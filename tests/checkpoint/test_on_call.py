@@ -148,6 +148,25 @@ async def test_run_that_could_not_be_completed_is_an_error() -> None:
 
 
 @both
+async def test_example_rows_are_told_if_asked_for(
+    make: Callable[..., Any], vendor: Callable[..., Any]
+) -> None:
+    there = vendor()
+    run = checkpoint("rides", ROWS, sample_rows=1).run()
+    async with serving(there) as server:
+        for rows in (0, 1):
+            told = await make(server.url, include_examples=rows).execute_async(run)
+            assert told.success, told.error
+
+    if isinstance(there, PagerDuty):
+        without, with_rows = (e["payload"]["custom_details"] for e in there.events)
+    else:
+        without, with_rows = (alert["details"] for alert in there.created)
+    assert "Rows of check 1" not in without
+    assert "fare: null" in with_rows["Rows of check 1"]
+
+
+@both
 async def test_limits_of_the_vendor_are_kept(
     make: Callable[..., Any], vendor: Callable[..., Any]
 ) -> None:

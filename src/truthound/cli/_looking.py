@@ -96,7 +96,8 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
 
 def status_of(run: RunRecord) -> str:
     """Return the status of a run, else where it is."""
-    return run.status if run.status and run.state.is_end else str(run.state)
+    is_told = run.state.is_end and str(run.state) != "missed"
+    return run.status if run.status and is_told else str(run.state)
 
 
 def summary_of(run: RunRecord) -> str:
