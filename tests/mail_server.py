@@ -171,11 +171,12 @@ async def _listening(
 
 @contextlib.asynccontextmanager
 async def talking(
-    *lines: bytes | None, tls: ssl.SSLContext | None = None
+    *lines: bytes | None, tls: ssl.SSLContext | None = None, is_deaf: bool = False
 ) -> AsyncIterator[Inbox]:
     """Serve a script: a line is said, then one is read; None cuts the connection off.
 
-    When the script is over the server says nothing more.
+    When the script is over the server says nothing more; if it is deaf, it does not
+    hear either that the client goes.
     """
     inbox = Inbox()
 
@@ -191,10 +192,15 @@ async def talking(
                     await reader.readuntil(b"\r\n.\r\n")
                 elif not await reader.readline():
                     return
+            if is_deaf:
+                _deafened(writer)
+                await asyncio.Event().wait()
             while await reader.read(65_536):
                 pass
         except (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
             pass  # the client has gone
+        except asyncio.CancelledError:
+            pass  # the test is over, and streams complain of cancelled tasks
         finally:
             writer.transport.abort()
             inbox.went(writer)
@@ -211,3 +217,11 @@ async def talking(
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         await server.wait_closed()
+
+
+def _deafened(writer: asyncio.StreamWriter) -> None:
+    transport: Any = writer.transport
+    if isinstance(writer.get_extra_info("sslcontext"), ssl.SSLContext):
+        # The one over TLS hears a farewell even when it does not read.
+        transport = transport._ssl_protocol._transport
+    transport.pause_reading()

@@ -15,7 +15,13 @@ import truthound.async_core.http  # noqa: F401 - imports block a running loop
 from on_call_servers import UUID, Healthchecks
 from probes import ROWS, WHOLE, checkpoint
 from scripted_server import Received, free_port, reply, serving
-from truthound.checkpoint import AsyncCheckpoint, Checkpoint, CheckpointResult
+from truthound.checkpoint import (
+    AsyncCheckpoint,
+    AsyncCheckpointRunner,
+    Checkpoint,
+    CheckpointPool,
+    CheckpointResult,
+)
 from truthound.checkpoint.actions import HeartbeatAction
 from truthound.checkpoint.actions._notifying import TESTING
 from truthound.checkpoint.async_base import (
@@ -279,6 +285,18 @@ async def test_hook_gets_what_the_result_will_have() -> None:
     assert start.run_time == result.run_time
     assert start.metadata == {"a": 1, "b": 2}
     assert action.ended == [start.run_id]
+
+
+@pytest.mark.parametrize("store", [False, "s.db"])
+async def test_hook_is_called_in_a_pool_and_by_a_runner(store: Any) -> None:
+    action = Watching()
+    watched = checkpoint(actions=[action])
+    async with CheckpointPool(1, store=store) as pool:
+        one = await pool.submit(watched)
+    two = await AsyncCheckpointRunner(store=store).run_once_async(watched)
+
+    assert [start.run_id for start in action.starts] == [one.run_id, two.run_id]
+    assert action.ended == [one.run_id, two.run_id]
 
 
 async def test_hook_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:

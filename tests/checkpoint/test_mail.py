@@ -19,9 +19,14 @@ from probes import ROWS, WHOLE, checkpoint
 from scripted_server import free_port
 from truthound.checkpoint import CheckpointResult
 from truthound.checkpoint.actions import EmailNotification, _smtp
+from truthound.checkpoint.actions.mail import addresses
+from truthound.checkpoint.messages.message import grouped
+from truthound.checkpoint.outbox import deliver_due
 from truthound.errors import ConfigurationError
+from truthound.store import Store
 
 BAD: CheckpointResult = checkpoint("rides", ROWS).run()
+GOOD: CheckpointResult = checkpoint("rides", WHOLE).run()
 PASSWORD = "c4n4ry-p4ssw0rd"
 FROM, TO = "Checks <checks@example.com>", "ann@example.org"
 
@@ -204,6 +209,50 @@ async def test_all_tries_have_the_same_id_and_an_incident_its_thread() -> None:
     assert reply.details["thread"] == one["Message-ID"]
 
 
+async def test_mail_that_is_owed_keeps_its_id_over_a_restart() -> None:
+    async with receiving() as inbox:
+        inbox.answers = ["451 later"]
+
+        def made() -> Any:
+            action = mail(inbox, retry_delay_seconds=0.001)
+            return checkpoint("rides", ROWS, actions=[action], store="s.db")
+
+        result = await made().run_async()
+        (first,) = result.action_results
+        action = made().actions[0]
+        delivered = await deliver_due(Store("s.db"), [made()])
+
+    assert (first.status, first.details["owed"]) == ("error", True)
+    assert [problem for _, problem in delivered] == [None]
+    (sent,) = inbox.mails
+    (sender,) = addresses("from_address", FROM)
+    assert sent.message["Message-ID"] == action._message_id(sender, result)
+
+
+async def test_incident_is_a_thread_from_the_alarm_to_the_end() -> None:
+    runs = [BAD, replace(BAD, run_id="b"), replace(GOOD, run_id="c")]
+    async with receiving() as inbox:
+        action = mail(inbox, alerts="change")
+        told = [(await action.execute_async(run)).status for run in runs]
+
+    assert told == ["success", "skipped", "success"]
+    alarm, end = (sent.message for sent in inbox.mails)
+    assert end["Subject"] == "rides: resolved, success"
+    assert end["In-Reply-To"] == end["References"] == alarm["Message-ID"]
+
+
+async def test_several_checkpoints_are_told_in_one_mail() -> None:
+    other = replace(BAD, checkpoint_name="fares", run_id="b")
+    async with receiving() as inbox:
+        action = mail(inbox)
+        message = grouped([action._message(BAD), action._message(other)])
+        await action._notify(message, BAD)
+
+    (sent,) = inbox.mails
+    assert sent.message["Subject"] == "2 checkpoints, 2 not well"
+    assert "fares" in body(sent.message, "plain")
+
+
 # ----------------------------------------------------------------- who is refused
 
 
@@ -344,6 +393,29 @@ async def test_password_that_the_server_repeats_is_hidden() -> None:
     assert told.error == "127.0.0.1 answered 535 *** is wrong"
 
 
+async def test_server_that_hangs_up_on_a_wrong_password_is_not_tried_again() -> None:
+    ehlo = b"250-mail.test\r\n250 AUTH LOGIN PLAIN"
+    said = (b"220 mail.test", ehlo, b"535 wrong", None)
+    async with talking(*said) as inbox:
+        told = await mail(
+            inbox, smtp_user="checks", smtp_password=PASSWORD, retry_count=3
+        ).execute_async(BAD)
+
+    assert told.error == "127.0.0.1 answered 535 wrong"
+    assert inbox.connections == 1
+
+
+async def test_server_that_hangs_up_before_a_login_is_tried_again() -> None:
+    ehlo = b"250-mail.test\r\n250 AUTH PLAIN"
+    async with talking(b"220 mail.test", ehlo, None) as inbox:
+        told = await mail(
+            inbox, smtp_user="checks", smtp_password=PASSWORD, retry_count=1
+        ).execute_async(BAD)
+
+    assert told.status == "error"
+    assert inbox.connections == 2
+
+
 async def test_server_without_login_is_told() -> None:
     async with talking(*GREETED) as inbox:
         told = await mail(inbox, smtp_user="checks", retry_count=2).execute_async(BAD)
@@ -397,6 +469,23 @@ async def test_server_that_hangs_is_left(
 
     assert told.error == "Action timed out after 0.3 s"
     assert (inbox.open, inbox.connections) == (0, 1)
+
+
+@pytest.mark.parametrize("way", [GREETED, UNTIL_DATA], ids=["MAIL", "DATA"])
+async def test_server_that_does_not_even_hear_a_farewell_is_cut_off(
+    way: Any, certified: Callable[..., ssl.SSLContext], ca_file: Path
+) -> None:
+    loop: Any = asyncio.get_running_loop()
+    async with talking(*way[:-1], tls=certified(), is_deaf=True) as inbox:
+        before = len(loop._selector.get_map())
+        told = await mail(
+            inbox, timeout_seconds=0.2, use_ssl=True, ca_file=ca_file
+        ).execute_async(BAD)
+        await asyncio.sleep(0)
+        left = len(loop._selector.get_map()) - before
+
+    assert told.error == "Action timed out after 0.2 s"
+    assert left == 0, "the connection waits for an answer to its farewell"
 
 
 async def test_server_that_does_not_shake_hands_is_left(ca_file: Path) -> None:
@@ -482,7 +571,10 @@ async def test_server_that_hangs_at_the_farewell_has_the_mail(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"smtp_host": " "}, "the option smtp_host is missing"),
+        ({"smtp_host": ""}, "the option smtp_host is missing"),
+        ({"smtp_host": "x:587"}, "the number is smtp_port"),
+        ({"smtp_host": "smtp://x"}, "smtp_host is a name like mail.example.com"),
+        ({"smtp_host": "x\ny"}, "smtp_host is a name like mail.example.com"),
         ({"smtp_port": 0}, "smtp_port is a number from 1 to 65535"),
         ({"smtp_port": "25"}, "smtp_port is a number"),
         ({"smtp_password": "x"}, "smtp_password needs smtp_user"),
@@ -527,7 +619,7 @@ async def test_port_if_none_is_given(options: dict[str, Any], port: int) -> None
 
 async def test_success_is_not_told() -> None:
     async with receiving() as inbox:
-        told = await mail(inbox).execute_async(checkpoint("rides", WHOLE).run())
+        told = await mail(inbox).execute_async(GOOD)
 
     assert told.status == "skipped"
     assert inbox.connections == 0

@@ -17,6 +17,7 @@ from scripted_server import reply, serving
 from truthound.checkpoint import CheckpointResult, CheckpointStatus
 from truthound.checkpoint.actions import OpsGenieAction, PagerDutyAction
 from truthound.checkpoint.actions._notifying import TESTING
+from truthound.checkpoint.messages.message import grouped
 from truthound.errors import ConfigurationError, UnknownOptionError
 from truthound.validators import Severity
 
@@ -52,6 +53,18 @@ both = pytest.mark.parametrize(
         pytest.param(opsgenie, Opsgenie, id="opsgenie"),
     ],
 )
+
+
+@both
+async def test_only_what_may_be_open_is_resolved(make: Any, vendor: Any) -> None:
+    """A resolve after each success would be thousands of requests for nothing."""
+    there = vendor()
+    async with serving(there) as server:
+        action = make(server.url)
+        told = [await action.execute_async(run) for run in (GOOD, GOOD, BAD, GOOD)]
+    # BAD began before GOOD, so it is nothing new.
+    assert [one.status for one in told] == ["success", "skipped", "skipped", "skipped"]
+    assert there.open == {}
 
 
 # --------------------------------------------------------------------- PagerDuty
@@ -144,6 +157,25 @@ async def test_run_that_could_not_be_completed_is_an_error() -> None:
     assert events.events[0]["payload"]["summary"] == "rides: error: no file here"
     assert events.events[0]["payload"]["severity"] == "error"
     assert alerts.created[0]["priority"] == "P2"
+
+
+@both
+async def test_example_rows_are_told_if_asked_for(
+    make: Callable[..., Any], vendor: Callable[..., Any]
+) -> None:
+    there = vendor()
+    run = checkpoint("rides", ROWS, sample_rows=1).run()
+    async with serving(there) as server:
+        for rows in (0, 1):
+            told = await make(server.url, include_examples=rows).execute_async(run)
+            assert told.success, told.error
+
+    if isinstance(there, PagerDuty):
+        without, with_rows = (e["payload"]["custom_details"] for e in there.events)
+    else:
+        without, with_rows = (alert["details"] for alert in there.created)
+    assert "Rows of check 1" not in without
+    assert "fare: null" in with_rows["Rows of check 1"]
 
 
 @both
@@ -270,6 +302,39 @@ async def test_test_message_is_labelled_and_touches_no_incident(
 
 
 @both
+async def test_policy_sends_what_changes_and_resolves_after_a_restart(
+    make: Callable[..., Any], vendor: Callable[..., Any]
+) -> None:
+    there = vendor()
+    async with serving(there) as server:
+        action = make(server.url, alerts="change")
+        runs = [BAD, replace(BAD, run_id="b"), replace(GOOD, run_id="c")]
+        told = [await action.execute_async(run) for run in runs]
+        assert there.open == {}
+        await make(server.url).execute_async(BAD)
+        again = await make(server.url, alerts="change").execute_async(GOOD)
+
+    assert [one.status for one in told] == ["success", "skipped", "success"]
+    assert again.success
+    assert there.open == {}
+
+
+@both
+async def test_checkpoints_told_together_have_an_incident_each(
+    make: Callable[..., Any], vendor: Callable[..., Any]
+) -> None:
+    there = vendor()
+    other = replace(BAD, checkpoint_name="fares")
+    async with serving(there) as server:
+        action = make(server.url)
+        message = grouped([action._message(BAD), action._message(other)])
+        told = await action._notify(message, BAD)
+
+    assert told.success
+    assert list(there.open) == ["truthound:rides", "truthound:fares"]
+
+
+@both
 async def test_success_is_not_told_if_it_resolves_nothing(
     make: Callable[..., Any], vendor: Callable[..., Any]
 ) -> None:
@@ -326,6 +391,18 @@ async def test_opsgenie_alert_says_what_was_found() -> None:
     assert alert["entity"] == BAD.data_asset
     assert (alert["details"]["runbook"], alert["details"]["Rows"]) == ("R7", "3")
     assert "null(fare)" in alert["description"]
+
+
+async def test_opsgenie_details_fit_whatever_is_given() -> None:
+    vendor = Opsgenie()
+    given = {"runbook": "R" * 5_000, "owner": "o" * 5_000, "more": "m"}
+    async with serving(vendor) as server:
+        told = await opsgenie(server.url, details=given).execute_async(BAD)
+
+    assert told.success, told.error
+    details = vendor.created[0]["details"]
+    assert details["runbook"] == given["runbook"]
+    assert details["owner"].endswith("…")
 
 
 async def test_jira_takes_the_same_at_another_place() -> None:

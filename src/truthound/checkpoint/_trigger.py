@@ -292,6 +292,10 @@ class TimedTrigger(NativeTrigger[T], Generic[T]):
         """
         return None
 
+    def closed_for(self) -> float | None:
+        """Return the seconds until a missed time may be made up for; None: never."""
+        return 0.0
+
     def reason(self) -> str:
         """Say why it is due."""
         return self.trigger_type

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from truthound.store import RunRecord
 
 STATUSES = ("success", "warning", "failure", "error")
-STATES = ("accepted", "running", "finished", "failed", "interrupted", "cancelled")
+STATES = (
+    *("accepted", "running", "finished", "failed", "interrupted", "cancelled"),
+    "missed",
+)
 
 
 @click.command(short_help="List the runs that were, or export them.")

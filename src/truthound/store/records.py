@@ -14,7 +14,10 @@ MESSAGES = "message|"
 
 
 class RunState(StrEnum):
-    """Where a run is."""
+    """Where a run is.
+
+    A due time that had no run is written down as one that was missed.
+    """
 
     ACCEPTED = "accepted"
     RUNNING = "running"
@@ -22,6 +25,7 @@ class RunState(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     CANCELLED = "cancelled"
+    MISSED = "missed"
 
     @property
     def is_end(self) -> bool:

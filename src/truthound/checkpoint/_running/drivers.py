@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 FAREWELL = 5.0  # seconds that a trigger has to stop
+LONGEST = 3600.0  # seconds until another look at the clock
 # What a user's code may raise here although nobody has cancelled anything.
 Stray = (Exception, asyncio.CancelledError)
 
@@ -108,6 +109,8 @@ class TimedDriver(Driver):
         super().__init__(trigger, entry)
         self._is_owed = False
         self._slot: tuple[str, bool] | None = None  # of the time that is made up for
+        self._timer: asyncio.TimerHandle | None = None  # until it may be
+        self._is_told = False  # that times are missed, since the last run
 
     async def begin(self) -> None:
         await super().begin()
@@ -173,13 +176,30 @@ class TimedDriver(Driver):
                 return
         self.arm()
 
+    def close(self) -> None:
+        super().close()
+        if self._timer is not None:
+            self._timer.cancel()
+
     def look(self) -> None:
         try:
             if self._is_owed and self.can_run():
-                self._is_owed = False
-                self._run("made up for a time that was missed", self._slot)
+                wait = self.trigger.closed_for()
+                if wait is None:
+                    self._is_owed = False
+                elif wait > 0:
+                    self._look_in(wait)
+                else:
+                    self._is_owed = False
+                    self._run("made up for a time that was missed", self._slot)
         except Stray as error:
             self._broke(error)
+
+    def _look_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        wait = min(seconds, LONGEST)
+        self._timer = self._loop.call_later(wait, self.look, context=Context())
 
     def _broke(self, error: BaseException) -> None:
         """Give up a trigger that raises: what it would say next is not to be had."""
@@ -189,19 +209,31 @@ class TimedDriver(Driver):
 
     def _due(self, now: float, moment: float) -> None:
         trigger = self.trigger
-        late = now - moment
-        is_late = late > 0.5 and late > trigger.grace()
+        late, grace = now - moment, trigger.grace()
+        is_late = late > 0.5 and late > grace
         slot = self._named()
         trigger.advance(now)
         if not is_late and self.can_run():
             self._run(trigger.reason(), slot)
             return
         self.missed += 1
-        why = f"{late:.0f} s late" if is_late else self._busy()
+        said = f"{late:.0f} s late, the grace is {grace:g} s"
+        why = said if is_late else self._busy()
         logger.info("%s: %s missed, %s", self.entry.name, trigger.name, why)
         if trigger.config.catch_up:
             self._is_owed, self._slot = True, slot
             self.look()
+        elif not self._is_told:
+            self._is_told = True
+            self._tell_missed(why, slot)
+
+    def _tell_missed(self, why: str, slot: tuple[str, bool] | None) -> None:
+        """Write down that a time was missed, the first of several in a row."""
+        runs = self.entry.runs
+        if runs.ledger is not None:
+            runs.spawn(
+                runs.ledger.missed(self.entry.name, self.trigger.name, why, slot)
+            )
 
     def _busy(self) -> str:
         return "paused" if self.entry.is_paused else "the last run is under way"
@@ -217,6 +249,7 @@ class TimedDriver(Driver):
         return f"{self._cursor()}|{name}", ends
 
     def _run(self, reason: str, slot: tuple[str, bool] | None) -> None:
+        self._is_told = False
         self.trigger.record_run()
         self.start_run(reason, self.trigger.context(), slot=slot)
         self._note()

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from truthound.async_core._slots import TaskPriority
 from truthound.async_core._tasks import stop, undisturbed
 from truthound.checkpoint._keeping import Keeper, retained
-from truthound.checkpoint._run import Ticket
-from truthound.checkpoint._running.active import ActiveRun, Once
+from truthound.checkpoint._run import Ticket, new_run_id
+from truthound.checkpoint._running.active import TEMPLATE, ActiveRun, Once
 from truthound.checkpoint._running.line import limits_of
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.checkpoint.outbox import Sender
 from truthound.errors import ConfigurationError, StoreError, did_you_mean
-from truthound.store import Recovered, RunRecord, has_store
+from truthound.store import Outcome, Recovered, RunRecord, RunState, has_store
 
 if TYPE_CHECKING:
     from truthound.checkpoint._running.runs import Runs
@@ -83,6 +83,39 @@ class Ledger:
             await self.store.set_cursor(name, value)
         except StoreError as error:
             await self._tell(error)
+
+    async def missed(
+        self, name: str, trigger: str, why: str, slot: tuple[str, bool] | None
+    ) -> None:
+        """Write down that a due time had no run, unless another process had one.
+
+        Args:
+            name: of the checkpoint.
+            trigger: its name.
+            why: there was none.
+            slot: names the time.
+        """
+        now = self._clock.now()
+        error = f"missed: {why}"
+        record = RunRecord(
+            run_id=new_run_id(name, TEMPLATE, now),
+            checkpoint=name,
+            state=RunState.ACCEPTED,
+            owner=self._owner,
+            accepted_at=now,
+            trigger=trigger,
+            slot=slot and slot[0],
+            slot_ends=slot is not None and slot[1],
+        )
+        outcome = Outcome(status="error", error=error, summary=f"{name}: {error}")
+        try:
+            if record.run_id in await self.store.accept([record]):
+                return
+            await self.store.end(
+                record.run_id, 1, self._owner, RunState.MISSED, now, outcome
+            )
+        except StoreError as failure:
+            await self._tell(failure)
 
     async def run_of(self, slot: str) -> str | None:
         """Return the id of the run that has a slot; None: there is none, or unknown."""

@@ -12,14 +12,18 @@ from typing import Any
 
 from aiosmtplib import (
     SMTP,
+    SMTPAuthenticationError,
     SMTPException,
     SMTPRecipientsRefused,
     SMTPResponseException,
+    SMTPServerDisconnected,
 )
 
 from truthound.errors import ActionError, ConfigurationError
 
-QUIT = 5.0  # seconds for a farewell; the mail has been taken before
+QUIT = 2.0  # seconds for a farewell; the mail has been taken before
+TLS_LOGINS = ("plain", "login", "cram-md5")
+PLAIN_LOGINS = ("cram-md5", "plain", "login")
 SHOWN = 200  # characters of an answer that refuses
 
 
@@ -81,8 +85,6 @@ async def send(
     connection = _Connection(
         hostname=server.host,
         port=server.port,
-        username=server.user,
-        password=server.password if server.user is not None else None,
         local_hostname=_own_name(),
         timeout=None,  # the action has one for the whole
         use_tls=server.is_tls,
@@ -91,6 +93,8 @@ async def send(
     )
     try:
         await connection.connect()
+        if server.user is not None:
+            await _log_in(connection, server.user, server.password)
         refused, _ = await connection.sendmail(
             sender, recipients, content, mail_options=["SMTPUTF8"] if utf8 else []
         )
@@ -112,6 +116,32 @@ async def send(
     finally:
         connection.close()
     return {who: _said(*answer) for who, answer in refused.items()}
+
+
+async def _log_in(connection: _Connection, user: str, password: str) -> None:
+    """Log in by the first way that the server offers and takes.
+
+    Some servers hang up on a wrong password: that is not to be tried again, either.
+    """
+    await connection.ehlo()
+    is_tls = connection.get_transport_info("sslcontext") is not None
+    # Over TLS the plain ways are as good, and work with passwords kept as digests.
+    ways = TLS_LOGINS if is_tls else PLAIN_LOGINS
+    offered = [way for way in ways if way in connection.server_auth_methods]
+    refusal: SMTPAuthenticationError | None = None
+    for way in offered or ways:
+        connection.AUTH_METHODS = (way,)
+        try:
+            await connection.login(user, password)
+            return
+        except SMTPAuthenticationError as error:
+            refusal = error
+        except SMTPServerDisconnected:
+            if refusal is not None:
+                break
+            raise
+    if refusal is not None:
+        raise refusal
 
 
 def context_of(verify: bool, ca_file: str | os.PathLike[str] | None) -> ssl.SSLContext:

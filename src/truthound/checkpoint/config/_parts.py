@@ -17,6 +17,7 @@ from truthound.secrets import Secret, references, refers, resolved
 
 # Options that are paths: relative ones begin at the folder of the file.
 _PATHS = {"store_path", "site_path", "working_directory", "paths", "config_path"}
+_PATHS |= {"ca_file"}
 _HOMES: dict[str, Any] = {"actions": actions, "triggers": triggers}
 
 
@@ -150,6 +151,8 @@ class Parts:
             return Secret(plain, places)
         if isinstance(plain, dict):
             return {key.text: self._hidden(v, v.plain()) for key, v in node.entries}
+        if isinstance(plain, list):
+            return [self._hidden(item, item.plain()) for item in node.items]
         return plain
 
     def _located(self, plain: Any) -> Any:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cronsim import CronSim, CronSimError
 
-from truthound.checkpoint._action import check_number
-from truthound.checkpoint._trigger import TimedTrigger, TriggerConfig
-from truthound.checkpoint.triggers._wall import zone_of
-from truthound.checkpoint.triggers.schedule import LONGEST_GRACE
+from truthound.checkpoint.triggers._clocked import ClockConfig, ClockTrigger
+from truthound.checkpoint.triggers._window import LOOKS
 from truthound.errors import ConfigurationError, did_you_mean
 
 NAMES = {
@@ -26,28 +24,20 @@ NAMES = {
 
 
 @dataclass
-class CronConfig(TriggerConfig):
+class CronConfig(ClockConfig):
     """Options of a :class:`CronTrigger`.
 
     Attributes:
         expression: five fields (minute, hour, day of the month, month, day of the
             week; Sunday is 0 and 7), six with seconds before them, or a name such
             as ``@daily``.
-        timezone: whose time it is; None is UTC.
-        misfire_grace_seconds: how late a run may begin; later it counts as missed.
-            None: the half of the time to the next one, at most an hour.
     """
 
     expression: str = ""
-    timezone: str | None = None
-    misfire_grace_seconds: float | None = None
 
     def check(self) -> None:
         super().check()
         parse(self.expression)
-        zone_of(self.timezone)
-        if self.misfire_grace_seconds is not None:
-            check_number("misfire_grace_seconds", self.misfire_grace_seconds)
 
 
 def parse(expression: object) -> str:
@@ -75,13 +65,14 @@ def parse(expression: object) -> str:
     return text
 
 
-class CronTrigger(TimedTrigger[CronConfig]):
+class CronTrigger(ClockTrigger[CronConfig]):
     """Runs at the times of a cron expression.
 
     As Debian's cron has it: with both days given it is either of them, unless one
     begins with ``*``. When clocks change, a time that is skipped comes right after the
     gap, a time that comes twice runs once, and hourly ones go on each hour. A time
-    runs at most once, also if the machine's clock is set back.
+    runs at most once, also if the machine's clock is set back. Times outside of
+    ``start_time`` and ``end_time``, or on ``holidays``, are none.
 
     Example:
         >>> CronTrigger(expression="0 9 * * 1-5", timezone="Europe/Helsinki")
@@ -92,7 +83,6 @@ class CronTrigger(TimedTrigger[CronConfig]):
 
     def __init__(self, config: CronConfig | None = None, **options: Any) -> None:
         super().__init__(config, **options)
-        self._zone: tzinfo = zone_of(self._config.timezone)
         self._expression = parse(self._config.expression)
         self._next: datetime | None = None  # in UTC
         self._is_set = False
@@ -107,7 +97,8 @@ class CronTrigger(TimedTrigger[CronConfig]):
             self._next = wall if self._config.run_immediately else self.after(wall)
         if self._next is None:
             return None
-        return now + (self._next - wall).total_seconds()
+        later = self._later(self._next)
+        return now + (self._next - wall).total_seconds() + later
 
     def advance(self, now: float) -> None:
         due = self.due_at(now)
@@ -120,6 +111,18 @@ class CronTrigger(TimedTrigger[CronConfig]):
         Args:
             moment: aware.
         """
+        found = self._after(moment)
+        for _ in range(LOOKS):
+            if found is None or self._window.is_always:
+                return found
+            opens = self._window.opens(found)
+            if opens is None or opens == found:
+                return opens
+            # A time at which it opens is one, too.
+            found = self._after(opens - timedelta(microseconds=1))
+        return None
+
+    def _after(self, moment: datetime) -> datetime | None:
         times = CronSim(self._expression, moment.astimezone(self._zone))
         for found in times:
             nominal = found.astimezone(UTC)
@@ -128,26 +131,37 @@ class CronTrigger(TimedTrigger[CronConfig]):
                 return nominal
         return None
 
-    def grace(self) -> float:
-        given = self._config.misfire_grace_seconds
-        if given is not None:
-            return given
+    def _before(self, moment: datetime) -> datetime | None:
+        """Return the last time up to a moment, whether it counts or not."""
+        end = moment.replace(microsecond=0) + timedelta(seconds=1)
+        for found in CronSim(
+            self._expression, end.astimezone(self._zone), reverse=True
+        ):
+            nominal = found.astimezone(UTC)
+            if nominal <= moment:
+                return nominal
+        return None
+
+    def gap(self) -> float | None:
         following = self.after(self._next) if self._next else None
         if self._next is None or following is None:
-            return LONGEST_GRACE
-        return min((following - self._next).total_seconds() / 2, LONGEST_GRACE)
+            return None
+        return (following - self._next).total_seconds()
 
     def slot(self) -> tuple[str, bool] | None:
         return None if self._next is None else (self._next.isoformat(), False)
 
     def missed_since(self, moment: datetime) -> str | None:
-        now = self.clock.now()
         # One that is due this very moment comes by itself.
-        wall = (now - timedelta(seconds=1)).astimezone(self._zone)
-        last = next(CronSim(self._expression, wall, reverse=True), None)
-        if last is None or last.astimezone(UTC) <= moment:
-            return None
-        return last.astimezone(UTC).isoformat()
+        last = self._before(self.clock.now() - timedelta(seconds=1))
+        for _ in range(LOOKS):
+            if last is None or last <= moment:
+                return None
+            closed = self._window.closed(last)
+            if closed is None or closed == last:
+                return None if closed is None else last.isoformat()
+            last = self._before(closed)
+        return None
 
     def reason(self) -> str:
         return f"cron {self._config.expression}"
