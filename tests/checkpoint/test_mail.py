@@ -19,8 +19,11 @@ from probes import ROWS, WHOLE, checkpoint
 from scripted_server import free_port
 from truthound.checkpoint import CheckpointResult
 from truthound.checkpoint.actions import EmailNotification, _smtp
+from truthound.checkpoint.actions.mail import addresses
 from truthound.checkpoint.messages.message import grouped
+from truthound.checkpoint.outbox import deliver_due
 from truthound.errors import ConfigurationError
+from truthound.store import Store
 
 BAD: CheckpointResult = checkpoint("rides", ROWS).run()
 GOOD: CheckpointResult = checkpoint("rides", WHOLE).run()
@@ -204,6 +207,26 @@ async def test_all_tries_have_the_same_id_and_an_incident_its_thread() -> None:
     assert three["Message-ID"] != one["Message-ID"]
     assert three["In-Reply-To"] == three["References"] == one["Message-ID"]
     assert reply.details["thread"] == one["Message-ID"]
+
+
+async def test_mail_that_is_owed_keeps_its_id_over_a_restart() -> None:
+    async with receiving() as inbox:
+        inbox.answers = ["451 later"]
+
+        def made() -> Any:
+            action = mail(inbox, retry_delay_seconds=0.001)
+            return checkpoint("rides", ROWS, actions=[action], store="s.db")
+
+        result = await made().run_async()
+        (first,) = result.action_results
+        action = made().actions[0]
+        delivered = await deliver_due(Store("s.db"), [made()])
+
+    assert (first.status, first.details["owed"]) == ("error", True)
+    assert [problem for _, problem in delivered] == [None]
+    (sent,) = inbox.mails
+    (sender,) = addresses("from_address", FROM)
+    assert sent.message["Message-ID"] == action._message_id(sender, result)
 
 
 async def test_incident_is_a_thread_from_the_alarm_to_the_end() -> None:
@@ -548,7 +571,10 @@ async def test_server_that_hangs_at_the_farewell_has_the_mail(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"smtp_host": " "}, "the option smtp_host is missing"),
+        ({"smtp_host": ""}, "the option smtp_host is missing"),
+        ({"smtp_host": "x:587"}, "the number is smtp_port"),
+        ({"smtp_host": "smtp://x"}, "smtp_host is a name like mail.example.com"),
+        ({"smtp_host": "x\ny"}, "smtp_host is a name like mail.example.com"),
         ({"smtp_port": 0}, "smtp_port is a number from 1 to 65535"),
         ({"smtp_port": "25"}, "smtp_port is a number"),
         ({"smtp_password": "x"}, "smtp_password needs smtp_user"),

@@ -55,6 +55,18 @@ both = pytest.mark.parametrize(
 )
 
 
+@both
+async def test_only_what_may_be_open_is_resolved(make: Any, vendor: Any) -> None:
+    """A resolve after each success would be thousands of requests for nothing."""
+    there = vendor()
+    async with serving(there) as server:
+        action = make(server.url)
+        told = [await action.execute_async(run) for run in (GOOD, GOOD, BAD, GOOD)]
+    # BAD began before GOOD, so it is nothing new.
+    assert [one.status for one in told] == ["success", "skipped", "skipped", "skipped"]
+    assert there.open == {}
+
+
 # --------------------------------------------------------------------- PagerDuty
 
 
@@ -145,6 +157,25 @@ async def test_run_that_could_not_be_completed_is_an_error() -> None:
     assert events.events[0]["payload"]["summary"] == "rides: error: no file here"
     assert events.events[0]["payload"]["severity"] == "error"
     assert alerts.created[0]["priority"] == "P2"
+
+
+@both
+async def test_example_rows_are_told_if_asked_for(
+    make: Callable[..., Any], vendor: Callable[..., Any]
+) -> None:
+    there = vendor()
+    run = checkpoint("rides", ROWS, sample_rows=1).run()
+    async with serving(there) as server:
+        for rows in (0, 1):
+            told = await make(server.url, include_examples=rows).execute_async(run)
+            assert told.success, told.error
+
+    if isinstance(there, PagerDuty):
+        without, with_rows = (e["payload"]["custom_details"] for e in there.events)
+    else:
+        without, with_rows = (alert["details"] for alert in there.created)
+    assert "Rows of check 1" not in without
+    assert "fare: null" in with_rows["Rows of check 1"]
 
 
 @both

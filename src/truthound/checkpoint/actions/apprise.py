@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import threading
 import warnings
@@ -205,8 +204,10 @@ def _library() -> Any:
         with _LOADING, warnings.catch_warnings():
             if "apprise" not in _loaded:
                 warnings.simplefilter("ignore")
-                _loaded["apprise"] = importlib.import_module("apprise")
-                _loaded["apprise"].Apprise.instantiate("json://localhost")
+                import apprise
+
+                apprise.Apprise.instantiate("json://localhost")
+                _loaded["apprise"] = apprise
     except ImportError as error:
         needed = MissingDependencyError("apprise", "apprise", "the action apprise")
         raise ActionError(str(needed), is_final=True) from error
