@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import truthound.async_core.http  # noqa: F401 - imports block a running loop
 from on_call_servers import API_KEY, ROUTING_KEY, Opsgenie, PagerDuty
 from probes import ROWS, WHOLE, checkpoint
-from scripted_server import reply, serving
+from scripted_server import Received, reply, serving
 from truthound.checkpoint import CheckpointResult, CheckpointStatus
 from truthound.checkpoint.actions import OpsGenieAction, PagerDutyAction
 from truthound.checkpoint.actions._notifying import TESTING
@@ -23,6 +25,7 @@ from truthound.validators import Severity
 
 BAD: CheckpointResult = checkpoint("rides", ROWS, tags={"team": "fares"}).run()
 GOOD: CheckpointResult = checkpoint("rides", WHOLE).run()
+AUTHORISED = {"authorization": f"GenieKey {API_KEY}"}
 
 
 def with_severity(severity: str | None, **changes: Any) -> CheckpointResult:
@@ -332,6 +335,27 @@ async def test_success_is_not_told_if_it_resolves_nothing(
 
     assert told.status == "skipped"
     assert server.requests == []
+
+
+TEXTS = st.text() | st.text(alphabet="aé\0\ud800 \n", min_size=100).map(
+    lambda t: t * 99
+)
+
+
+@given(name=TEXTS, said=TEXTS, key=st.text(), value=TEXTS)
+def test_any_text_is_taken(name: str, said: str, key: str, value: str) -> None:
+    run = with_severity("high", name=name, message=said)
+    tags = {"tags": {key: value}}
+    run = replace(
+        run, checkpoint_name=name, data_asset=said, error=value, metadata=tags
+    )
+    for vendor, action, target, headers in (
+        (PagerDuty(), pagerduty("http://x"), "/v2/enqueue", {}),
+        (Opsgenie(), opsgenie("http://x"), "/v2/alerts", AUTHORISED),
+    ):
+        body = json.dumps(action._build_payload(run)).encode()
+        answer = vendor(Received("POST", target, headers, body, 0, 0.0))
+        assert answer.startswith(b"HTTP/1.1 202"), answer
 
 
 # ---------------------------------------------------------------------- Opsgenie
