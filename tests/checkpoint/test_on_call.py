@@ -58,6 +58,18 @@ both = pytest.mark.parametrize(
 )
 
 
+@both
+async def test_only_what_may_be_open_is_resolved(make: Any, vendor: Any) -> None:
+    """A resolve after each success would be thousands of requests for nothing."""
+    there = vendor()
+    async with serving(there) as server:
+        action = make(server.url)
+        told = [await action.execute_async(run) for run in (GOOD, GOOD, BAD, GOOD)]
+    # BAD began before GOOD, so it is nothing new.
+    assert [one.status for one in told] == ["success", "skipped", "skipped", "skipped"]
+    assert there.open == {}
+
+
 # --------------------------------------------------------------------- PagerDuty
 
 
