@@ -22,6 +22,7 @@ from mail_server import Inbox, receiving, talking
 from probes import ROWS, WHOLE, checkpoint
 from scripted_server import free_port
 from truthound.checkpoint import CheckpointResult
+from truthound.checkpoint._trial import try_action
 from truthound.checkpoint.actions import EmailNotification, _smtp
 from truthound.checkpoint.actions.mail import addresses
 from truthound.checkpoint.messages.message import grouped
@@ -267,6 +268,18 @@ async def test_mail_that_is_owed_keeps_its_id_over_a_restart() -> None:
     (sent,) = inbox.mails
     (sender,) = addresses("from_address", FROM)
     assert sent.message["Message-ID"] == action._message_id(sender, result)
+
+
+async def test_test_mail_is_labelled_and_shown() -> None:
+    async with receiving(password=PASSWORD) as inbox:
+        action = mail(inbox, smtp_user="checks", smtp_password=PASSWORD)
+        told, (shown,) = await try_action(action, "rides")
+
+    assert told.success, told.error
+    subject = "TEST, nothing has happened: rides"
+    assert inbox.mails[0].message["Subject"] == shown.headers["Subject"] == subject
+    assert (shown.way, shown.address) == ("SMTP", f"smtp://127.0.0.1:{inbox.port}")
+    assert "this is what a failed check looks like" in shown.body
 
 
 async def test_incident_is_a_thread_from_the_alarm_to_the_end() -> None:
