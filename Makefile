@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers bench-toolkit bench-checkpoints bench-pipelines bench-store bench-history bench-incremental bench-looking-back bench-messages bench-triggers torture lock format docs clean
+.PHONY: help demo test check bench bench-notifications bench-peers bench-toolkit bench-checkpoints bench-pipelines bench-store bench-history bench-incremental bench-looking-back torture lock format docs clean bench-messages bench-triggers
 
 help: ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ bench-incremental: $(DEV_READY) ## compare a new file in a folder of 50 with tha
 
 bench-history: $(DEV_READY) ## ask a store with a million runs
 	$(PY) benchmarks/history.py $(ARGS)
+
+bench-notifications: $(DEV_READY) ## compare notifications with the ideal and apprise
+	$(PY) benchmarks/notifications.py
 
 bench-peers: $(DEV_READY) ## compare with other libraries, each in its own environment
 	$(PY) benchmarks/peers/run.py $(ARGS)

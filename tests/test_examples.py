@@ -142,3 +142,26 @@ def test_incident_is_opened_and_resolved() -> None:
         "still open: 1",
     ]
     assert "the pager is busy" in lines
+
+
+def test_chat_notifications() -> None:
+    printed = run("chat_notifications.py")
+    first, again, last = re.split(r"== bad again\n|== good\n", printed)
+    answers = re.findall(r"^-- (.*)$", first, re.M)
+    assert sorted(answers) == [
+        "discord (200)",
+        "slack (200)",
+        "teams (202)",
+        "telegram (200)",
+        "telegram (429)",
+    ]
+    assert "zone: &lt;!channel&gt;" in first
+    assert "-- " not in again
+    assert sorted(re.findall(r"^-- (.*)$", last, re.M)) == [
+        "discord (200)",
+        "slack (200, below 1700000000.000100)",
+        "teams (202)",
+        "telegram (200, below 17)",
+    ]
+    assert last.count("rides: resolved, success") == 3
+    assert "*rides*: resolved, success" in last

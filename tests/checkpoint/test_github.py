@@ -95,6 +95,16 @@ def test_step_is_told(step: Step, capsys: Any) -> None:
     assert message == "expected no missing values (1 of 3 rows, 33.33 %)"
 
 
+@pytest.mark.parametrize(("most", "rows"), [(0, 0), (1, 1), (5, 2)])
+def test_example_rows_are_shown_if_that_is_wanted(
+    step: Step, most: int, rows: int
+) -> None:
+    examples = [{"row": 1, "fare": "canary"}, {"row": 2, "fare": "canary"}]
+    GitHubAction(include_examples=most).execute(with_issues(1, examples=examples))
+
+    assert step.summary.read_text().count("canary") == rows
+
+
 def test_data_in_the_repository_is_named(step: Step, capsys: Any) -> None:
     file = step.summary.parent / "data, new" / "a:b.csv"
     file.parent.mkdir()

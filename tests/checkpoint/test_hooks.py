@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from standardwebhooks import Webhook
 
+import services
 import truthound.async_core.http  # noqa: F401 - imports block a running loop
 import truthound.checkpoint.actions._sending  # noqa: F401 - the same
 from probes import ROWS
@@ -84,8 +85,13 @@ class Hooks:
 
 @contextlib.asynccontextmanager
 async def served(
-    *checkpoints: Checkpoint, store: Any = False, starts: bool = True, **options: Any
+    *checkpoints: Checkpoint,
+    store: Any = False,
+    starts: bool = True,
+    listens: bool = True,
+    **options: Any,
 ) -> AsyncIterator[Hooks]:
+    """Serve hooks; without listening the requests come without a server."""
     results: list[Any] = []
     runner = AsyncCheckpointRunner(
         result_callback=results.append,
@@ -95,15 +101,21 @@ async def served(
     )
     for checkpoint in checkpoints:
         runner.add_checkpoint(checkpoint)
-    sockets = bound("127.0.0.1", 0)
+    app, port, url = hooks_app(runner), 0, "http://local"
+    server: Any = contextlib.nullcontext()
+    transport = httpx2.ASGITransport(app=app) if not listens else None
+    if listens:
+        (socket,) = sockets = bound("127.0.0.1", 0)
+        server, url = listening(app, sockets), address_of(socket)
+        port = socket.getsockname()[1]
     if starts:
         await runner.start_async()
     try:
         async with (
-            listening(hooks_app(runner), sockets),
-            httpx2.AsyncClient(base_url=address_of(sockets[0])) as client,
+            server,
+            httpx2.AsyncClient(transport=transport, base_url=url) as client,
         ):
-            hooks = Hooks(runner, client, sockets[0].getsockname()[1])
+            hooks = Hooks(runner, client, port)
             hooks.results = results
             yield hooks
     finally:
@@ -158,7 +170,9 @@ async def test_body_is_json_or_text(
     kind: str, body: str, held: Any, tmp_path: Path
 ) -> None:
     headers = {"content-type": kind} if kind else {}
-    async with served(hooked(unsigned=True), store=tmp_path / "s.db") as hooks:
+    async with served(
+        hooked(unsigned=True), store=tmp_path / "s.db", listens=False
+    ) as hooks:
         answer = await hooks.post(headers, body)
         (result,) = await hooks.ended()
 
@@ -168,7 +182,7 @@ async def test_body_is_json_or_text(
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER], ids=["old", "new"])
 async def test_each_of_several_secrets_will_do(secret: str) -> None:
-    async with served(hooked(secret=[SECRET, OTHER])) as hooks:
+    async with served(hooked(secret=[SECRET, OTHER]), listens=False) as hooks:
         answer = await hooks.post(signed(secret=secret))
 
     assert answer.status_code == 202
@@ -177,7 +191,7 @@ async def test_each_of_several_secrets_will_do(secret: str) -> None:
 async def test_each_of_several_signatures_will_do() -> None:
     headers = signed()
     headers["webhook-signature"] = f"v1a,xyz v1,AAAA {headers['webhook-signature']} ,"
-    async with served(hooked()) as hooks:
+    async with served(hooked(), listens=False) as hooks:
         answer = await hooks.post(headers)
 
     assert answer.status_code == 202
@@ -185,7 +199,7 @@ async def test_each_of_several_signatures_will_do() -> None:
 
 async def test_secret_comes_from_the_environment(monkeypatch: Any) -> None:
     monkeypatch.setenv("HOOK_SECRET", SECRET)
-    async with served(hooked(secret="${HOOK_SECRET}")) as hooks:
+    async with served(hooked(secret="${HOOK_SECRET}"), listens=False) as hooks:
         there = await hooks.post(signed())
         monkeypatch.delenv("HOOK_SECRET")
         gone = await hooks.post(signed(id_="msg_2"))
@@ -201,6 +215,7 @@ async def test_github_signature_and_bearer_token() -> None:
     async with served(
         hooked("git", secret="s3cr3t", scheme="github"),
         hooked("token", secret="s3cr3t", scheme="bearer"),
+        listens=False,
     ) as hooks:
         answers = [
             (await hooks.post(github, name="git")).status_code,
@@ -229,6 +244,24 @@ async def test_application_is_mounted_in_another() -> None:
             answer = await http.post("/in/here/rides", headers=signed(), content=BODY)
 
     assert answer.status_code == 202
+
+
+async def test_server_may_have_a_loop_of_its_own() -> None:
+    async def post(app: Any) -> list[httpx2.Response]:
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://x") as http:
+            return [
+                await http.post("/hooks/rides", headers=signed(id_=id_), content=BODY)
+                for id_ in ("m1", "m1", "m2")
+            ]
+
+    async with served(hooked(max_runs=1), listens=False) as hooks:
+        app = hooks_app(hooks.runner)
+        answers = await asyncio.to_thread(lambda: asyncio.run(post(app)))
+        (result,) = await hooks.ended()
+
+    assert [a.status_code for a in answers] == [202, 202, 410]
+    assert answers[0].json() == answers[1].json() == {"run_id": result.run_id}
 
 
 # ------------------------------------------------------------------- what is refused
@@ -263,7 +296,7 @@ async def test_tampered_headers_are_refused(change: Any, status: int) -> None:
     headers = signed()
     change(headers)
     sent = {k: v.encode("latin-1") for k, v in headers.items()}
-    async with served(hooked()) as hooks:
+    async with served(hooked(), listens=False) as hooks:
         answer = await hooks.post(sent)  # type: ignore[arg-type]
         results = await hooks.ended()
 
@@ -290,7 +323,7 @@ async def test_end_of_an_id_is_not_taken_for_the_time() -> None:
     headers = signed(body)
     shifted = {**headers, "webhook-id": f"msg_1.{headers['webhook-timestamp']}"}
     shifted["webhook-timestamp"] = str(now)
-    async with served(hooked()) as hooks:
+    async with served(hooked(), listens=False) as hooks:
         first = await hooks.post(headers, body)
         second = await hooks.post(shifted, "5")
 
@@ -302,7 +335,7 @@ async def test_end_of_an_id_is_not_taken_for_the_time() -> None:
     [(290, 202), (310, 401), (-290, 202), (-310, 401)],
 )
 async def test_clocks_may_differ_by_the_tolerance(ago: float, status: int) -> None:
-    async with served(hooked()) as hooks:
+    async with served(hooked(), listens=False) as hooks:
         answer = await hooks.post(signed(ago=ago))
 
     assert answer.status_code == status
@@ -320,7 +353,7 @@ async def test_clocks_may_differ_by_the_tolerance(ago: float, status: int) -> No
     ],
 )
 async def test_body_that_is_no_json_or_text(body: Any, kind: str, status: int) -> None:
-    async with served(hooked(unsigned=True)) as hooks:
+    async with served(hooked(unsigned=True), listens=False) as hooks:
         answer = await hooks.post({"content-type": kind}, body)
         results = await hooks.ended()
 
@@ -342,6 +375,36 @@ async def test_unknown_hook_other_method_and_compressed_body() -> None:
     assert [a.status_code for a in answers] == [404, 404, 405, 405, 415, 404]
     assert all(a.json()["error"] for a in answers)
     assert answers[2].headers["allow"] == "POST"
+
+
+async def test_hook_that_is_disabled_is_not_there() -> None:
+    async with served(hooked(enabled=False), listens=False) as hooks:
+        answer = await hooks.post(signed())
+
+    assert answer.status_code == 404
+
+
+async def test_fault_of_ours_is_an_answer_that_says_nothing(
+    monkeypatch: Any, caplog: Any
+) -> None:
+    async def broken(self: Any, context: Any, id_: Any) -> str:
+        raise ZeroDivisionError("s3cr3t")
+
+    monkeypatch.setattr(HookTrigger, "call", broken)
+    async with served(hooked()) as hooks:
+        answer = await hooks.post(signed())
+
+    assert (answer.status_code, answer.json()) == (500, {"error": "it failed here"})
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_header_that_comes_twice_is_one() -> None:
+    async with served(hooked(headers=["x-from"]), listens=False) as hooks:
+        headers = [*signed().items(), ("X-From", "a"), ("X-From", "b")]
+        await hooks.post(headers)  # type: ignore[arg-type]
+        (result,) = await hooks.ended()
+
+    assert result.metadata["hook"]["headers"] == {"x-from": "a, b"}
 
 
 async def test_body_over_the_limit_is_refused_while_it_comes() -> None:
@@ -381,6 +444,8 @@ async def test_nothing_of_secrets_is_logged(caplog: Any) -> None:
     records += [r.getMessage() for r in caplog.records if "uvicorn" in r.name]
 
     assert not any(part in r for r in records for part in (SECRET[6:], "t0ken", "v1,"))
+    assert "hook 'rides': 401, webhook-signature is missing or wrong" in records
+    assert "hook 'b': 401, the token is missing or wrong" in records
 
 
 @pytest.mark.parametrize(
@@ -457,6 +522,22 @@ async def test_message_that_comes_to_another_process_starts_no_second_run(
 
     assert first.json() == second.json()
     assert results == []
+
+
+async def test_message_to_two_processes_at_once_starts_one_run() -> None:
+    with services.postgres_schema() as url:
+        async with (
+            served(hooked(), store=url, listens=False) as one,
+            served(hooked(), store=url, listens=False) as other,
+        ):
+            answers = await asyncio.gather(
+                *[hooks.post(signed()) for hooks in (one, other) * 5]
+            )
+            results = [*await one.ended(), *await other.ended()]
+
+    assert {a.status_code for a in answers} == {202}
+    (result,) = results
+    assert {a.json()["run_id"] for a in answers} == {result.run_id}
 
 
 async def test_two_hundred_at_once_are_all_written_down(tmp_path: Path) -> None:

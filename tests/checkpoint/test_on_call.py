@@ -9,20 +9,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import truthound.async_core.http  # noqa: F401 - imports block a running loop
 from on_call_servers import API_KEY, ROUTING_KEY, Opsgenie, PagerDuty
 from probes import ROWS, WHOLE, checkpoint
-from scripted_server import reply, serving
+from scripted_server import Received, reply, serving
 from truthound.checkpoint import CheckpointResult, CheckpointStatus
+from truthound.checkpoint._trial import try_action
 from truthound.checkpoint.actions import OpsGenieAction, PagerDutyAction
-from truthound.checkpoint.actions._notifying import TESTING
 from truthound.checkpoint.messages.message import grouped
 from truthound.errors import ConfigurationError, UnknownOptionError
 from truthound.validators import Severity
 
 BAD: CheckpointResult = checkpoint("rides", ROWS, tags={"team": "fares"}).run()
 GOOD: CheckpointResult = checkpoint("rides", WHOLE).run()
+AUTHORISED = {"authorization": f"GenieKey {API_KEY}"}
 
 
 def with_severity(severity: str | None, **changes: Any) -> CheckpointResult:
@@ -53,6 +56,18 @@ both = pytest.mark.parametrize(
         pytest.param(opsgenie, Opsgenie, id="opsgenie"),
     ],
 )
+
+
+@both
+async def test_only_what_may_be_open_is_resolved(make: Any, vendor: Any) -> None:
+    """A resolve after each success would be thousands of requests for nothing."""
+    there = vendor()
+    async with serving(there) as server:
+        action = make(server.url)
+        told = [await action.execute_async(run) for run in (GOOD, GOOD, BAD, GOOD)]
+    # BAD began before GOOD, so it is nothing new.
+    assert [one.status for one in told] == ["success", "skipped", "skipped", "skipped"]
+    assert there.open == {}
 
 
 # --------------------------------------------------------------------- PagerDuty
@@ -145,6 +160,25 @@ async def test_run_that_could_not_be_completed_is_an_error() -> None:
     assert events.events[0]["payload"]["summary"] == "rides: error: no file here"
     assert events.events[0]["payload"]["severity"] == "error"
     assert alerts.created[0]["priority"] == "P2"
+
+
+@both
+async def test_example_rows_are_told_if_asked_for(
+    make: Callable[..., Any], vendor: Callable[..., Any]
+) -> None:
+    there = vendor()
+    run = checkpoint("rides", ROWS, sample_rows=1).run()
+    async with serving(there) as server:
+        for rows in (0, 1):
+            told = await make(server.url, include_examples=rows).execute_async(run)
+            assert told.success, told.error
+
+    if isinstance(there, PagerDuty):
+        without, with_rows = (e["payload"]["custom_details"] for e in there.events)
+    else:
+        without, with_rows = (alert["details"] for alert in there.created)
+    assert "Rows of check 1" not in without
+    assert "fare: null" in with_rows["Rows of check 1"]
 
 
 @both
@@ -258,16 +292,13 @@ async def test_test_message_is_labelled_and_touches_no_incident(
     make: Callable[..., Any], vendor: Callable[..., Any]
 ) -> None:
     there = vendor()
-    token = TESTING.set(True)
-    try:
-        async with serving(there) as server:
-            for run in (BAD, GOOD):
-                assert (await make(server.url).execute_async(run)).success
-    finally:
-        TESTING.reset(token)
+    async with serving(there) as server:
+        told, (shown,) = await try_action(make(server.url), "rides")
 
+    assert told.success, told.error
     assert list(there.open) == ["truthound:rides:test"]
-    assert "TEST, nothing has happened" in str(there.__dict__)
+    assert "TEST, nothing has happened" in shown.body
+    assert "c4n4ry" not in str(shown)
 
 
 @both
@@ -313,6 +344,27 @@ async def test_success_is_not_told_if_it_resolves_nothing(
 
     assert told.status == "skipped"
     assert server.requests == []
+
+
+TEXTS = st.text() | st.text(alphabet="aé\0\ud800 \n", min_size=100).map(
+    lambda t: t * 99
+)
+
+
+@given(name=TEXTS, said=TEXTS, key=st.text(), value=TEXTS)
+def test_any_text_is_taken(name: str, said: str, key: str, value: str) -> None:
+    run = with_severity("high", name=name, message=said)
+    tags = {"tags": {key: value}}
+    run = replace(
+        run, checkpoint_name=name, data_asset=said, error=value, metadata=tags
+    )
+    for vendor, action, target, headers in (
+        (PagerDuty(), pagerduty("http://x"), "/v2/enqueue", {}),
+        (Opsgenie(), opsgenie("http://x"), "/v2/alerts", AUTHORISED),
+    ):
+        body = json.dumps(action._build_payload(run)).encode()
+        answer = vendor(Received("POST", target, headers, body, 0, 0.0))
+        assert answer.startswith(b"HTTP/1.1 202"), answer
 
 
 # ---------------------------------------------------------------------- Opsgenie

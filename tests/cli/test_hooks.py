@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +78,11 @@ class Listening:
         }
         address = f"{self.url}/hooks/{name}"
         return httpx2.post(address, headers=headers, content="{}", timeout=15)
+
+    def die_after(self, seconds: float) -> None:
+        """Kill it in a while, wherever it is by then."""
+        timer = threading.Timer(seconds, self.process.kill)
+        timer.start()
 
     def ended(self, number: int | None = None) -> tuple[int, str, str]:
         if number is not None:
@@ -184,6 +192,68 @@ def test_configuration_without_hooks(folder: Path) -> None:
 
     assert done.returncode == 5
     assert "no checkpoint that is selected has a trigger of type hook" in done.stderr
+
+
+def test_two_hooks_of_one_name_are_refused(folder: Path) -> None:
+    Path("truthound.yaml").write_text(CONFIG.replace("hook: wait", "hook: rides"))
+    done = call("hooks", "--port", "0")
+
+    assert done.returncode == 2
+    assert "'rides' and 'slow' have hooks of one name, 'rides'" in done.stderr
+
+
+IS_TORTURE = os.environ.get("TRUTHOUND_TEST_PROFILE") == "torture"
+KILLS = 100 if IS_TORTURE else 3
+
+
+@pytest.mark.timeout(3000 if IS_TORTURE else 60)
+def test_no_message_is_lost_or_run_twice_by_kills(listening: Any) -> None:
+    served, kills, chance = listening(), 0, random.Random(7)
+    taken: dict[str, set[str]] = {}
+    served.die_after(chance.uniform(0, 0.3))
+    for number in range(1_000_000):
+        id_ = f"m{number // 2}"  # each is sent twice
+        try:
+            answer = served.post(id_=id_)
+            assert answer.status_code in (202, 503), answer.text
+            if answer.status_code == 202:
+                taken.setdefault(id_, set()).add(answer.json()["run_id"])
+            continue
+        except httpx2.TransportError:
+            served.process.communicate(timeout=10)
+        kills += 1
+        served = listening()
+        if kills == KILLS:
+            break
+        served.die_after(chance.uniform(0, 0.3))
+    served.ended(signal.SIGTERM)
+
+    with Store("s.db") as store:
+        runs = {run.run_id: run for run in store.runs(limit=None)}
+    assert taken
+    assert all(len(ids) == 1 for ids in taken.values())
+    assert all(runs[run_id].ended_at for ids in taken.values() for run_id in ids)
+    messages = [run.context["hook"]["id"] for run in runs.values()]
+    assert len(messages) == len(set(messages))
+
+
+def test_watch_says_that_it_does_not_listen(folder: Path) -> None:
+    process = subprocess.Popen(
+        command("watch", "--no-store"),
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        said = []
+        while not said or not said[-1].startswith("watching "):
+            said.append(process.stderr.readline())
+            assert said[-1]  # else it has ended
+        process.terminate()
+
+    assert said[0] == (
+        "rides: its hook is for 'truthound hooks'; 'truthound watch' does not listen\n"
+    )
 
 
 def test_unset_secret_and_missing_extra_are_said(folder: Path) -> None:

@@ -38,15 +38,10 @@ async def telling(actions: Sequence[Any], start: RunStart) -> AsyncIterator[None
     raises is logged.
 
     Args:
-        actions: of the run.
+        actions: that want to be told.
         start: of the run.
     """
-    tasks = {
-        asyncio.create_task(_tell(action, start)) for action in told_of_start(actions)
-    }
-    if not tasks:
-        yield
-        return
+    tasks = {asyncio.create_task(_tell(action, start)) for action in actions}
     try:
         async with shared_client():
             # All take their first step before the run goes on: what an action notes

@@ -225,11 +225,17 @@ class Checkpoint(Asked):
         return await self._whole(run)
 
     async def _whole(self, run: Run) -> CheckpointResult:
-        async with telling(self.actions, run.start()):
-            result = await self._validated_async(run)
-            if self.actions:
-                await self._act(run, result)
-            return result
+        told = told_of_start(self.actions)
+        if not told:
+            return await self._judged_and_acted_on(run)
+        async with telling(told, run.start()):
+            return await self._judged_and_acted_on(run)
+
+    async def _judged_and_acted_on(self, run: Run) -> CheckpointResult:
+        result = await self._validated_async(run)
+        if self.actions:
+            await self._act(run, result)
+        return result
 
     async def _kept(self, run: Run, context: Context | None) -> CheckpointResult:
         """Do a run that belongs to no runner, and write it down."""

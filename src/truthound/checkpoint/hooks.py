@@ -37,6 +37,7 @@ __all__ = ["hooks_app", "hooks_mount"]
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 BODY_SECONDS = 30.0  # that a body has to come
+SHOWN = 100  # characters of a name that is logged
 _TEXT = ("text/", "application/x-www-form-urlencoded", "application/xml")
 
 
@@ -115,6 +116,8 @@ class _Hooks:
         try:
             run_id = await self._started(request)
         except HookRefusedError as error:
+            name = request.path_params["name"][:SHOWN]
+            logger.info("hook %r: %d, %s", name, error.status, error.why)
             return _refusal(error)
         except ConfigurationError as error:  # a variable was unset meanwhile
             logger.error("a hook cannot be used: %s", error)

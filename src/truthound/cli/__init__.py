@@ -17,6 +17,8 @@ __all__ = ["main"]
 
 # By name, the module and object of each command, and what it does.
 COMMANDS = {
+    "actions": ("actions:actions", "List actions, or send a test message."),
+    "alerts": ("alerts:alerts", "List, acknowledge or mute alerts."),
     "baseline": ("baseline:baseline", "Show, accept or reset learned baselines."),
     "check": ("check:check", "Check data and say what does not hold."),
     "checkpoint": ("checkpoint:checkpoint", "Work with configured checkpoints."),

@@ -70,9 +70,21 @@ def moment_of(text: str) -> datetime:
     Raises:
         ConfigurationError: it is none.
     """
-    try:
-        if _SPAN.fullmatch(text.strip()):
+    if _SPAN.fullmatch(text.strip()):
+        try:
             return SYSTEM_CLOCK.now() - span_of(text)
+        except OverflowError:
+            pass
+    return day_or_moment(text)
+
+
+def day_or_moment(text: str) -> datetime:
+    """Return the moment that ``2026-11-01`` or ``2026-11-01T08:00`` means, in UTC.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    try:
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ConfigurationError(

@@ -121,6 +121,8 @@ def run_triggers(
     if not given["quiet"]:
         for problem in waiting:
             stderr(f"{problem} yet")
+        if beside is None:
+            _tell_of_hooks(triggered)
     with _store.opened(given, config) as recording:
 
         def serve() -> int | None:
@@ -179,6 +181,16 @@ def _serve(
     if not quiet:
         stderr(f"stopped after {_told(runner.get_stats())}")
     return came
+
+
+def _tell_of_hooks(checkpoints: list[Checkpoint]) -> None:
+    """Say which checkpoints wait for requests that nobody listens for."""
+    for checkpoint in checkpoints:
+        if any(trigger.trigger_type == "hook" for trigger in checkpoint.triggers):
+            stderr(
+                f"{checkpoint.name}: its hook is for 'truthound hooks'; "
+                "'truthound watch' does not listen"
+            )
 
 
 def _names(checkpoints: list[Checkpoint]) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 AGAIN = 1.0  # seconds between two looks at a run that somebody else has
-REMEMBERED = 10_000  # messages that were checked and not acknowledged
+REMEMBERED = 10_000  # messages that were checked, the latest
 UNENDED = (RunState.ACCEPTED, RunState.RUNNING)
 
 
@@ -80,7 +80,7 @@ class Settling:
         return len(self._done) + len(self._other)
 
     def is_checked(self, key: str) -> bool:
-        """Tell whether a message was checked, and could not be acknowledged."""
+        """Tell whether a message was checked, although the broker delivers it again."""
         return key in self._checked
 
     def acknowledge(self, batch: Batch) -> None:
@@ -162,13 +162,9 @@ class Settling:
         try:
             await self._trigger.acknowledge(messages)
         except Exception as error:  # noqa: BLE001 - they come again, and are known then
-            self._remember(done)
             self._failed(error)
-        else:
-            if self._checked:
-                for batch in done:
-                    for key in batch.messages:
-                        self._checked.pop(key, None)
+        # What is acknowledged may come again all the same: not every broker confirms.
+        self._remember(done)
         for batch in done:
             self._settled(batch, True)
 

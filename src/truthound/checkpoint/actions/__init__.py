@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from truthound.checkpoint.actions.custom import CustomConfig as CustomConfig
     from truthound.checkpoint.actions.data_docs import DataDocsConfig as DataDocsConfig
     from truthound.checkpoint.actions.data_docs import UpdateDataDocs as UpdateDataDocs
+    from truthound.checkpoint.actions.discord import DiscordConfig as DiscordConfig
+    from truthound.checkpoint.actions.discord import (
+        DiscordNotification as DiscordNotification,
+    )
     from truthound.checkpoint.actions.github import GitHubAction as GitHubAction
     from truthound.checkpoint.actions.github import GitHubConfig as GitHubConfig
     from truthound.checkpoint.actions.heartbeat import (
@@ -51,6 +55,14 @@ if TYPE_CHECKING:
     from truthound.checkpoint.actions.store_result import (
         StoreValidationResult as StoreValidationResult,
     )
+    from truthound.checkpoint.actions.teams import TeamsConfig as TeamsConfig
+    from truthound.checkpoint.actions.teams import (
+        TeamsNotification as TeamsNotification,
+    )
+    from truthound.checkpoint.actions.telegram import TelegramConfig as TelegramConfig
+    from truthound.checkpoint.actions.telegram import (
+        TelegramNotification as TelegramNotification,
+    )
     from truthound.checkpoint.actions.webhook import WebhookAction as WebhookAction
     from truthound.checkpoint.actions.webhook import WebhookConfig as WebhookConfig
 
@@ -64,6 +76,8 @@ _HOMES = {
     "CustomAction": "custom",
     "CustomConfig": "custom",
     "DataDocsConfig": "data_docs",
+    "DiscordConfig": "discord",
+    "DiscordNotification": "discord",
     "EmailConfig": "mail",
     "EmailNotification": "mail",
     "GitHubAction": "github",
@@ -81,6 +95,10 @@ _HOMES = {
     "SlackNotification": "slack",
     "StoreResultConfig": "store_result",
     "StoreValidationResult": "store_result",
+    "TeamsConfig": "teams",
+    "TeamsNotification": "teams",
+    "TelegramConfig": "telegram",
+    "TelegramNotification": "telegram",
     "UpdateDataDocs": "data_docs",
     "WebhookAction": "webhook",
     "WebhookConfig": "webhook",
@@ -89,6 +107,7 @@ _HOMES = {
 TYPES = {
     "apprise": "AppriseAction",
     "custom": "CustomAction",
+    "discord": "DiscordNotification",
     "email": "EmailNotification",
     "github": "GitHubAction",
     "heartbeat": "HeartbeatAction",
@@ -97,6 +116,8 @@ TYPES = {
     "pagerduty": "PagerDutyAction",
     "slack": "SlackNotification",
     "store_result": "StoreValidationResult",
+    "teams": "TeamsNotification",
+    "telegram": "TelegramNotification",
     "update_docs": "UpdateDataDocs",
     "webhook": "WebhookAction",
 }

@@ -58,6 +58,11 @@ def details_of(message: Message) -> dict[str, str]:
         told[f"Check {number}"] = said + (
             f": {finding.message}" if finding.message else ""
         )
+        if finding.examples:
+            told[f"Rows of check {number}"] = " | ".join(
+                ", ".join(f"{column}: {value}" for column, value in row.items())
+                for row in finding.examples
+            )
     if message.more_findings:
         told["More"] = f"{message.more_findings:,} more failed checks"
     return {label: cut(one_line(text), LONGEST_DETAIL) for label, text in told.items()}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +31,27 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 SHOWN = 200  # characters of an answer that refuses
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What was sent, fit to be shown: no secret is in it.
+
+    Attributes:
+        way: the method of HTTP, or what else carries it.
+        address: where to; of a secret one only the host.
+        headers: that came with it.
+        body: as text.
+    """
+
+    way: str
+    address: str
+    headers: Mapping[str, str]
+    body: str
+
+
+# Where it is there, whatever is sent is noted in it.
+SENT: ContextVar[list[Sent] | None] = ContextVar("truthound_sent", default=None)
+
+
 class SendingAction(NativeAction[A], Generic[A]):
     """Base of actions that send a request, to an address that is a secret."""
 
@@ -40,6 +63,22 @@ class SendingAction(NativeAction[A], Generic[A]):
         for secret in self._secrets():
             message = secret.conceal(message)
         return message
+
+    def _note_sent(
+        self, way: str, address: str, headers: Mapping[str, str], body: str
+    ) -> None:
+        """Note what is sent, for whoever wants to see it."""
+        noted = SENT.get()
+        if noted is not None:
+            shown = {key: self._safe(value) for key, value in headers.items()}
+            noted.append(
+                Sent(
+                    way=way,
+                    address=address,
+                    headers=shown,
+                    body=self._safe(body),
+                )
+            )
 
     def _problems_of(self, option: str, address: Secret) -> list[str]:
         """Return what is wrong with an address, in words."""
@@ -84,6 +123,8 @@ class SendingAction(NativeAction[A], Generic[A]):
             if not any(name.lower() == "content-type" for name in headers):
                 kind = "text/plain; charset=utf-8" if is_text else "application/json"
                 options["headers"] = {**headers, "Content-Type": kind}
+        sent = options.get("content", b"").decode()
+        self._note_sent(method, f"{_scheme(url)}{host}/***", options["headers"], sent)
         hidden = SECRET_ADDRESS.set(True)
         async with shared_client() as shared:
             try:
@@ -123,6 +164,10 @@ class SendingAction(NativeAction[A], Generic[A]):
                 about += ":error"
         # Headers hold ASCII only.
         return quote(f"{about or result.run_id}:{self.name}", safe=":._-")
+
+
+def _scheme(url: str) -> str:
+    return f"{urlsplit(url).scheme}://"
 
 
 def check_address(option: str, address: Secret) -> str:

@@ -9,14 +9,14 @@ import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from truthound._atomic import appending
 from truthound._words import plural
 from truthound.async_core._limit import check_count
-from truthound.checkpoint._action import ActionConfig, NativeAction
+from truthound.checkpoint._action import ActionConfig, NativeAction, check_number
 from truthound.checkpoint._threads import ACTIONS, in_thread
 from truthound.checkpoint.model import ActionResult, CheckpointResult
 from truthound.errors import ActionError, ConfigurationError, did_you_mean
@@ -37,6 +37,8 @@ class GitHubConfig(ActionConfig):
 
     Attributes:
         summary: add the result to the summary of the step.
+        include_examples: so many example rows of each failed check in it; 0 for none.
+            Whoever sees the repository sees the summary.
         annotations: annotate what has failed.
         max_annotations: of one level in a step, the worst of each run first; GitHub
             shows ten.
@@ -46,6 +48,7 @@ class GitHubConfig(ActionConfig):
     """
 
     summary: bool = True
+    include_examples: int = 0
     annotations: bool = True
     max_annotations: int = SHOWN
     stream: str = "stdout"
@@ -54,6 +57,7 @@ class GitHubConfig(ActionConfig):
 
     def check(self) -> None:
         super().check()
+        check_number("include_examples", self.include_examples, kind=int)
         check_count("max_annotations", self.max_annotations)
         if self.stream not in STREAMS:
             raise ConfigurationError(
@@ -88,7 +92,8 @@ class GitHubAction(NativeAction[GitHubConfig]):
         (item,) = items_of(checkpoint_result)
         details, config = {}, self._config
         if config.summary:
-            written = await in_thread(lambda: _summarise(item), ACTIONS)
+            short = _with_examples(item, config.include_examples)
+            written = await in_thread(lambda: _summarise(short), ACTIONS)
             details["summary_bytes"] = written
         if config.outputs:
             await in_thread(lambda: self._set_outputs(checkpoint_result), ACTIONS)
@@ -164,6 +169,14 @@ def _in_repository(source: str) -> str | None:
         )
     except (OSError, ValueError):
         return None
+
+
+def _with_examples(item: Item, most: int) -> Item:
+    """Return a run with so many example rows of each check."""
+    if item.run is None:
+        return item
+    checks = [replace(c, examples=c.examples[:most]) for c in item.run.checks]
+    return replace(item, run=replace(item.run, checks=checks))
 
 
 def _summarise(item: Item) -> int:

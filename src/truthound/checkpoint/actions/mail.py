@@ -25,7 +25,7 @@ from truthound.checkpoint.messages.message import Message
 from truthound.checkpoint.messages.text import as_text
 from truthound.checkpoint.model import ActionResult, CheckpointResult
 from truthound.errors import ConfigurationError
-from truthound.secrets import Secret
+from truthound.secrets import Secret, without_password
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
@@ -77,8 +77,7 @@ class EmailConfig(NotificationConfig):
     def check(self) -> None:
         super().check()
         self.smtp_password = secret("smtp_password", self.smtp_password)
-        if not self.smtp_host.strip():
-            raise ConfigurationError("the option smtp_host is missing")
+        _check_host(self.smtp_host)
         port = self.smtp_port
         is_port = isinstance(port, int) and not isinstance(port, bool)
         if port is not None and not (is_port and 0 < port < 65_536):
@@ -165,9 +164,11 @@ class EmailNotification(Notification[EmailConfig]):
         utf8 = not all(spec.isascii() for spec in (sender.addr_spec, *recipients))
         policy = email.policy.SMTPUTF8 if utf8 else email.policy.SMTP
         content = mail.as_bytes(policy=policy.clone(cte_type="7bit"))
-        refused = await send(
-            await self._server(), sender.addr_spec, recipients, content, utf8
-        )
+        server = await self._server()
+        shown = {header: str(value) for header, value in mail.items()}
+        where = f"smtp://{server.host}:{server.port}"
+        self._note_sent("SMTP", where, shown, as_text(message))
+        refused = await send(server, sender.addr_spec, recipients, content, utf8)
         details: dict[str, Any] = {"refused": refused} if refused else {}
         told = len(recipients) - len(refused)
         said = f"sent to {told} of {len(recipients)}" if refused else "sent"
@@ -191,7 +192,7 @@ class EmailNotification(Notification[EmailConfig]):
             read = partial(context_of, config.ssl_verify, config.ca_file)
             context = await in_thread(read, ACTIONS)
         return Server(
-            host=config.smtp_host.strip(),
+            host=config.smtp_host,
             port=config.smtp_port or (465 if is_tls else 587 if is_starttls else 25),
             is_tls=is_tls,
             is_starttls=is_starttls,
@@ -248,6 +249,19 @@ def addresses(option: str, given: Sequence[str] | str) -> list[Address]:
             raise ConfigurationError(f"{option}: {text!r} is more than one line")
         found += [_address(option, text, *pair) for pair in getaddresses([text])]
     return [address for address in found if address is not None]
+
+
+def _check_host(host: str) -> None:
+    if not host:
+        raise ConfigurationError("the option smtp_host is missing")
+    if host.count(":") == 1 and "://" not in host:
+        raise ConfigurationError(
+            f"smtp_host is a name alone, not {host!r}; the number is smtp_port"
+        )
+    if "/" in host or "@" in host or any(c.isspace() for c in host):
+        raise ConfigurationError(
+            f"smtp_host is a name like mail.example.com, not {without_password(host)!r}"
+        )
 
 
 def _address(option: str, text: str, name: str, spec: str) -> Address | None:

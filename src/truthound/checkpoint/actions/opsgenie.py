@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from truthound.checkpoint._action import NotifyCondition
+from truthound.checkpoint._alert_policy import AlertPolicy
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
 from truthound.checkpoint.actions._on_call import (
     details_of,
@@ -86,7 +86,6 @@ class OpsGenieConfig(NotificationConfig):
         api_url: where to send instead; the path from ``/v2`` on is added.
     """
 
-    notify_on: NotifyCondition | str = NotifyCondition.ALWAYS
     api_key: Secret | str = ""
     region: str = "us"
     priority: str = "P3"
@@ -102,6 +101,9 @@ class OpsGenieConfig(NotificationConfig):
     api_url: Secret | str | None = None
 
     def check(self) -> None:
+        if self.alerts is None:
+            # So a success is told only where there may be something to resolve.
+            self.alerts = AlertPolicy(when="every")
         super().check()
         self.api_key = secret("api_key", self.api_key, needed=True)
         for option, given, known in (
@@ -242,7 +244,9 @@ class OpsGenieAction(Notification[OpsGenieConfig]):
             priority = "P5"
         elif config.auto_priority:
             priority = PRIORITY_OF.get(message.worst, priority)
-        entity = config.entity or one_line(message.source) or message.checkpoint
+        entity = (
+            config.entity or one_line(message.source) or one_line(message.checkpoint)
+        )
         payload: dict[str, Any] = {
             "message": cut(summary_of(message), OPSGENIE_MESSAGE),
             "alias": self._alias(message),

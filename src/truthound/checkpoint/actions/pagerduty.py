@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from truthound.checkpoint._action import NotifyCondition
+from truthound.checkpoint._alert_policy import AlertPolicy
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
 from truthound.checkpoint.actions._on_call import (
     details_of,
@@ -64,7 +64,6 @@ class PagerDutyConfig(NotificationConfig):
             ``https://events.eu.pagerduty.com/v2/enqueue``.
     """
 
-    notify_on: NotifyCondition | str = NotifyCondition.ALWAYS
     routing_key: Secret | str = ""
     severity: str = "error"
     auto_severity: bool = True
@@ -79,6 +78,9 @@ class PagerDutyConfig(NotificationConfig):
     api_url: Secret | str = API
 
     def check(self) -> None:
+        if self.alerts is None:
+            # So a success is told only where there may be something to resolve.
+            self.alerts = AlertPolicy(when="every")
         super().check()
         self.routing_key = secret("routing_key", self.routing_key, needed=True)
         self.api_url = secret("api_url", self.api_url, needed=True)
@@ -195,7 +197,7 @@ class PagerDutyAction(Notification[PagerDutyConfig]):
             severity = SEVERITY_OF.get(message.worst, severity)
         details = {
             "summary": cut(summary_of(message), PAGERDUTY_SUMMARY),
-            "source": one_line(message.source) or one_line(message.checkpoint),
+            "source": one_line(message.source) or one_line(message.checkpoint) or "-",
             "severity": severity,
             "timestamp": message.at.isoformat(),
             "custom_details": {**details_of(message), **config.custom_details},

@@ -24,6 +24,7 @@ LINKS = 5
 TAGS = 10
 OTHERS = 50  # messages that are told together with one
 OF_OTHERS = 3  # findings of each of these
+OF_ERROR = 300  # characters of an error of each of these
 
 # What a status or a severity may be.
 WORDS = frozenset(CheckpointStatus) | {"critical", "high", "medium", "low", "unknown"}
@@ -91,10 +92,16 @@ def tidied(message: Message) -> Message:
 
 
 def _start_of(message: Message) -> Message:
-    """Return what is told of a message beside others: the worst, and one row each."""
+    """Return what is told of a message beside others: the worst, and one row each.
+
+    Of its error the beginning, in one line.
+    """
+    error = " ".join(message.error[:OF_ERROR].split()) if message.error else None
     worst = [replace(f, examples=f.examples[:1]) for f in message.findings[:OF_OTHERS]]
     more = message.more_findings + len(message.findings) - len(worst)
-    return replace(message, findings=worst, more_findings=more)
+    return replace(
+        message, findings=worst, more_findings=more, error=error, note=None, links={}
+    )
 
 
 def _one(message: Message) -> Message:
@@ -223,7 +230,7 @@ def less_and_less(message: Message) -> Iterator[Message]:
         message = _fewer(message, findings, others)
         yield message
     message = replace(message, tags={}, links={}, others=())
-    yield message
+    yield _shortened(message, 40, 25)
 
 
 def _without_examples(message: Message) -> Message:

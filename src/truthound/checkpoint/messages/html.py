@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
+from truthound.checkpoint.messages._colours import colour_of
 from truthound.checkpoint.messages._tidy import (
     all_told,
     facts_of,
@@ -18,13 +19,6 @@ from truthound.checkpoint.messages._tidy import (
 )
 from truthound.checkpoint.messages.message import Finding, Message
 
-COLOURS = {
-    "success": "#2eb67d",
-    "warning": "#ecb22e",
-    "failure": "#e01e5a",
-    "error": "#611f69",
-}
-OTHER = "#777777"  # of a status that is none of these
 _FONT = "font-family:Arial,Helvetica,sans-serif;font-size:14px;line-height:1.45"
 _GREY = "color:#666666"
 _CODE = "font-family:Consolas,Menlo,monospace;font-size:12px"
@@ -52,15 +46,6 @@ def as_html(message: Message) -> str:
 def escaped(text: str) -> str:
     """Return a text in which nothing is markup, and nothing becomes a link."""
     return _LINK_LIKE.sub(r"<span>\g<0></span>", html.escape(text))
-
-
-def colour_of(message: Message) -> str:
-    """Return the colour of the worst status among what is told."""
-    told = {message.status, *(other.status for other in message.others)}
-    for status in ("error", "failure", "warning", "success"):
-        if status in told:
-            return COLOURS[status]
-    return OTHER
 
 
 def _body(message: Message, shown: Message, title: str) -> Iterator[str]:

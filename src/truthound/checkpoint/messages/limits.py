@@ -14,6 +14,8 @@ SLACK_FIELDS = 10  # of a section
 SLACK_FIELD = 2_000  # characters of one of them
 SLACK_HEADER = 150  # characters of a header
 SLACK_TEXT = 3_000  # characters; it is what a phone shows
+# All blocks together: from about 13,000 on it answers msg_blocks_too_long.
+SLACK_ALL = 12_000
 
 # Teams. "Create and send messages with webhooks": about 28 KB, and the service counts
 # the message in UTF-16, two bytes for most characters.

@@ -42,13 +42,19 @@ class HookRefusedError(TriggerError):
     Attributes:
         status: of the answer.
         retry_after: seconds after which it may be sent again; None: not at all.
+        why: for the log, if the answer is not to say it.
     """
 
     def __init__(
-        self, status: int, message: str, retry_after: float | None = None
+        self,
+        status: int,
+        message: str,
+        retry_after: float | None = None,
+        why: str | None = None,
     ) -> None:
         self.status = status
         self.retry_after = retry_after
+        self.why = why or message
         super().__init__(message)
 
 
@@ -179,12 +185,12 @@ class HookTrigger(PushTrigger[HookConfig]):
         if config.scheme == "bearer":
             kind, _, token = headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not is_one_of(self._keys(), token.strip()):
-                raise _unauthorized()
+                raise _unauthorized("the token is missing or wrong")
             return _given_id(headers, ID)
         if config.scheme == "github":
             given = headers.get(GITHUB_SIGNATURE, "")
             if not is_signed_as_github(self._keys(), body, given):
-                raise _unauthorized()
+                raise _unauthorized(f"{GITHUB_SIGNATURE} is missing or wrong")
             return _given_id(headers, GITHUB_ID)
         return self._standard(headers, body)
 
@@ -226,9 +232,11 @@ class HookTrigger(PushTrigger[HookConfig]):
             )
         given = headers.get(SIGNATURE, "")
         is_ours = is_signed(self._keys(), id_, moment, body, given)
-        away = abs(self.clock.now().timestamp() - sent)
-        if not is_ours or away > self._config.tolerance_seconds:
-            raise _unauthorized()
+        late = self.clock.now().timestamp() - sent
+        if not is_ours:
+            raise _unauthorized(f"{SIGNATURE} is missing or wrong")
+        if abs(late) > self._config.tolerance_seconds:
+            raise _unauthorized(f"it is {late:.0f} s old by the sender's clock")
         return id_
 
     def _keys(self) -> Any:
@@ -250,5 +258,5 @@ def _given_id(headers: Mapping[str, str], name: str) -> str | None:
     return id_
 
 
-def _unauthorized() -> HookRefusedError:
-    return HookRefusedError(401, "unauthorized")
+def _unauthorized(why: str) -> HookRefusedError:
+    return HookRefusedError(401, "unauthorized", why=why)

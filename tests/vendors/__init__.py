@@ -1,0 +1,1 @@
+"""Servers that refuse what the vendors refuse, for tests: one module for each."""
