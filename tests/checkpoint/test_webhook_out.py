@@ -42,6 +42,12 @@ def webhook(url: str = "http://x", **options: Any) -> WebhookAction:
     return WebhookAction(url=url, **options)
 
 
+def test_payload_of_a_result_is_at_hand() -> None:
+    told = webhook(include_full_result=False)._build_payload(RESULT)
+    assert told["run_id"] == RESULT.run_id
+    assert "full_result" not in told
+
+
 def verifying(request: Received, secret: str = SECRET, fails: int = 0) -> bytes:
     """Answer as a receiver does that knows a secret; the first requests fail."""
     try:

@@ -171,9 +171,7 @@ class MQTTTrigger(MessageTrigger[MQTTConfig]):
                 are_lost |= owner.ack(mid, qos) != 0
             else:
                 are_lost |= qos > 0
-        if paho is not None:  # it only keeps what is to be sent
-            are_lost |= paho.loop_write() != 0
-        if are_lost:
+        if are_lost or not await self._has_sent():
             raise ConnectionError(
                 "the connection was lost before messages could be confirmed"
             )
@@ -208,6 +206,17 @@ class MQTTTrigger(MessageTrigger[MQTTConfig]):
         finally:
             if client is not None:
                 await left(client)
+
+    async def _has_sent(self) -> bool:
+        """Wait until all is on the way that is to be sent; False: the line is cut."""
+        client = self._client
+        try:
+            async with asyncio.timeout(ANSWER):
+                while client is self._client and client._client.want_write():  # noqa: ASYNC110 - nobody tells of it
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            return False
+        return client is not None and not client._disconnected.done()
 
     def _paho(self) -> Any:
         """Return the client below aiomqtt's."""
