@@ -50,11 +50,20 @@ SERVERS = {
 }
 
 
+TAKEN = {
+    "/chat.postMessage": b'{"ok": true, "ts": "1700000000.000100", "channel": "C0"}',
+    "/sendMessage": b'{"ok": true, "result": {"message_id": 17}}',
+    "/webhooks/": b'{"id": "1100000000000000001"}',
+}
+
+
 class _Answering(http.server.BaseHTTPRequestHandler):
     """Says to everything that there are three rows."""
 
     def _answer(self) -> None:
-        body = b'{"rows": 3}'
+        # What chat services say of a message that they have taken.
+        taken = [said for path, said in TAKEN.items() if path in self.path]
+        body = taken[0] if taken else b'{"rows": 3}'
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         # The vendors on call take an event with 202.
         status = 202 if self.path.startswith("/v2/") else 200

@@ -7,17 +7,22 @@ import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mail_server import Inbox, receiving, talking
 from probes import ROWS, WHOLE, checkpoint
 from scripted_server import free_port
 from truthound.checkpoint import CheckpointResult
+from truthound.checkpoint._trial import try_action
 from truthound.checkpoint.actions import EmailNotification, _smtp
 from truthound.checkpoint.actions.mail import addresses
 from truthound.checkpoint.messages.message import grouped
@@ -179,6 +184,42 @@ async def test_names_in_the_data_put_nothing_into_the_header() -> None:
     assert len(sent.message["Subject"]) <= 200
 
 
+@given(
+    text=st.text(),
+    template=st.sampled_from(["{title}", "{source}", "a {status} {checkpoint}"]),
+)
+def test_any_text_stays_where_it_belongs(text: str, template: str) -> None:
+    action = mail(Inbox(), smtp_port=25, subject_template=template)
+    run = replace(BAD, checkpoint_name=text, data_asset=text, error=text)
+
+    made = action._mail(action._message(run), "<a@b.c>").as_bytes(policy=policy.SMTP)
+
+    found = message_from_bytes(made, policy=policy.default)
+    assert list(found.keys()) == [
+        *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
+        *("X-Auto-Response-Suppress", "MIME-Version", "Content-Type"),
+    ]
+    assert found["To"] == TO
+    assert len(str(found["Subject"]).splitlines()) <= 1
+    assert [part.get_content_type() for part in found.iter_parts()] == [
+        *("text/plain", "text/html"),
+    ]
+
+
+@given(st.text(alphabet='aä@,;:<>()[]"\\. \r\n\0\u2028\ud800') | st.text())
+def test_any_address_is_one_or_refused(text: str) -> None:
+    try:
+        found = addresses("to_addresses", text)
+    except ConfigurationError:
+        return
+    for address in found:
+        assert address.domain.isascii()
+        header = EmailMessage()
+        header["To"] = address
+        (line,) = header.as_string(policy=policy.SMTPUTF8).splitlines()[:-1]
+        assert line.startswith("To: ")
+
+
 async def test_line_of_a_dot_does_not_end_the_mail() -> None:
     async with receiving() as inbox:
         run = replace(BAD, error=f"a\n.\nQUIT\n{'x' * 5_000}")
@@ -227,6 +268,18 @@ async def test_mail_that_is_owed_keeps_its_id_over_a_restart() -> None:
     (sent,) = inbox.mails
     (sender,) = addresses("from_address", FROM)
     assert sent.message["Message-ID"] == action._message_id(sender, result)
+
+
+async def test_test_mail_is_labelled_and_shown() -> None:
+    async with receiving(password=PASSWORD) as inbox:
+        action = mail(inbox, smtp_user="checks", smtp_password=PASSWORD)
+        told, (shown,) = await try_action(action, "rides")
+
+    assert told.success, told.error
+    subject = "TEST, nothing has happened: rides"
+    assert inbox.mails[0].message["Subject"] == shown.headers["Subject"] == subject
+    assert (shown.way, shown.address) == ("SMTP", f"smtp://127.0.0.1:{inbox.port}")
+    assert "this is what a failed check looks like" in shown.body
 
 
 async def test_incident_is_a_thread_from_the_alarm_to_the_end() -> None:
@@ -541,6 +594,18 @@ async def test_server_that_speaks_something_else() -> None:
         told = await mail(inbox).execute_async(BAD)
 
     assert "not SMTP" in str(told.error)
+
+
+async def test_many_mails_are_sent_a_few_at_once() -> None:
+    async with receiving() as inbox:
+        runs = [replace(BAD, run_id=str(number)) for number in range(20)]
+        action = mail(inbox)
+        told = await asyncio.gather(*(action.execute_async(run) for run in runs))
+
+    assert all(one.success for one in told)
+    assert len({sent.message["Message-ID"] for sent in inbox.mails}) == 20
+    # Those that have said farewell may still be open at the other side.
+    assert 2 <= inbox.most <= 2 * _smtp.AT_ONCE
 
 
 async def test_nobody_there() -> None:

@@ -164,9 +164,11 @@ class EmailNotification(Notification[EmailConfig]):
         utf8 = not all(spec.isascii() for spec in (sender.addr_spec, *recipients))
         policy = email.policy.SMTPUTF8 if utf8 else email.policy.SMTP
         content = mail.as_bytes(policy=policy.clone(cte_type="7bit"))
-        refused = await send(
-            await self._server(), sender.addr_spec, recipients, content, utf8
-        )
+        server = await self._server()
+        shown = {header: str(value) for header, value in mail.items()}
+        where = f"smtp://{server.host}:{server.port}"
+        self._note_sent("SMTP", where, shown, as_text(message))
+        refused = await send(server, sender.addr_spec, recipients, content, utf8)
         details: dict[str, Any] = {"refused": refused} if refused else {}
         told = len(recipients) - len(refused)
         said = f"sent to {told} of {len(recipients)}" if refused else "sent"

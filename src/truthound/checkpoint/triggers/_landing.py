@@ -73,10 +73,9 @@ class Landing:
         self._config = config
         self._marker = Marker(config.marker) if config.marker else None
         self._is_listed = among(list(config.patterns))
-        self._is_ignored = among([*config.ignore_patterns, *config.temporary_patterns])
-        self._fits = among([place.pattern]) if place.is_deep and place.pattern else None
-        if place.pattern is not None and not place.is_deep:
-            self._fits = among([place.pattern])
+        self._is_left_out = among(list(config.ignore_patterns))
+        self._is_temporary = among(list(config.temporary_patterns), of_folders=True)
+        self._fits = None if place.pattern is None else among([place.pattern])
         self._folder = place.top
         self._only: str | None = None  # if the place is a file
         self._present: set[str] = set()
@@ -102,10 +101,12 @@ class Landing:
     def wants(self, below: str) -> bool:
         """Tell whether a file is one of those that are meant, by its path."""
         if self._only is not None:
-            return below == self._only and not self._is_ignored(below)
+            return below == self._only and not self._is_left_out(below)
         if self._fits is not None and not self._fits(below):
             return False
-        if self._is_ignored(below) or not self._is_listed(below):
+        if self._is_temporary(below) or self._is_left_out(below):
+            return False
+        if not self._is_listed(below):
             return False
         return self._marker is None or not self._marker.is_one(os.path.basename(below))  # noqa: PTH119
 
@@ -131,10 +132,9 @@ class Landing:
             return os.path.dirname(path)  # noqa: PTH120
         return path
 
-    def is_new(self, path: str, signature: Whole) -> bool:
+    def is_new(self, path: str, signature: Whole, moment: int) -> bool:
         """Tell of a file that is there at the beginning whether it counts. Blocks."""
         unit, marker = self.unit(path), self._marker
-        moment = changed_at(path)
         if marker is not None and not marker.of_folder:
             if marker.is_one(os.path.basename(path)):  # noqa: PTH119
                 return False  # its files are there, too, or it counts later

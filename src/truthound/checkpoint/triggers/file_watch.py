@@ -41,9 +41,9 @@ class FileWatchConfig(TriggerConfig):
             itself.
         events: what counts: created, modified, deleted.
         ignore_patterns: of names or paths that do not count.
-        temporary_patterns: the same, for files that their writers have not finished:
-            ``*.tmp``, ``*.part``, ``*~``, ``*.crdownload`` and the like; an empty list
-            for none.
+        temporary_patterns: the same, for files that their writers have not finished,
+            and for folders of such: ``*.tmp``, ``*.part``, ``*~``, ``*.crdownload``,
+            ``_temporary`` and the like; an empty list for none.
         hash_check: a file that is written anew with the same content does not count
             (of those up to 64 MiB).
         poll_interval_seconds: between two looks where the operating system does not
