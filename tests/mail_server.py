@@ -42,6 +42,7 @@ class Inbox:
         refused: answers to recipients who are refused.
         answers: to the next mails, before one is taken.
         opened: connections that are open.
+        most: how many were open at once.
         port: where it listens.
     """
 
@@ -50,7 +51,7 @@ class Inbox:
         self.refused: dict[str, str] = {}
         self.answers: list[str] = []
         self.opened: set[int] = set()
-        self.connections = 0
+        self.connections = self.most = 0
         self.port = 0
         self.opening = asyncio.Event()
         self.closed = asyncio.Event()
@@ -63,6 +64,7 @@ class Inbox:
         # One that goes on over TLS comes twice.
         self.connections += id(connection) not in self.opened
         self.opened.add(id(connection))
+        self.most = max(self.most, self.open)
         self.opening.set()
         self.closed.clear()
 

@@ -596,6 +596,18 @@ async def test_server_that_speaks_something_else() -> None:
     assert "not SMTP" in str(told.error)
 
 
+async def test_many_mails_are_sent_a_few_at_once() -> None:
+    async with receiving() as inbox:
+        runs = [replace(BAD, run_id=str(number)) for number in range(20)]
+        action = mail(inbox)
+        told = await asyncio.gather(*(action.execute_async(run) for run in runs))
+
+    assert all(one.success for one in told)
+    assert len({sent.message["Message-ID"] for sent in inbox.mails}) == 20
+    # Those that have said farewell may still be open at the other side.
+    assert 2 <= inbox.most <= 2 * _smtp.AT_ONCE
+
+
 async def test_nobody_there() -> None:
     inbox = Inbox()
     inbox.port = free_port()
