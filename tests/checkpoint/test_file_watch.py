@@ -448,6 +448,40 @@ async def test_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     assert await known(store, landing) == ["c.csv"]
 
 
+async def test_file_that_was_deleted_while_down_counts_if_asked(tmp_path: Path) -> None:
+    landing, store = tmp_path / "landing", tmp_path / "runs.db"
+    options: Any = {"per_file": True, "store": store, "data_source": {"id": [1]}}
+    options["events"] = ["created", "deleted"]
+    landing.mkdir()
+    async with Watching(landing, **options) as w:
+        put(landing / "a.csv")
+        put(landing / "b.csv")
+        await w.until(lambda f: len(f) == 2)
+
+    (landing / "a.csv").unlink()
+    async with Watching(landing, **options) as w:
+        await w.until(bool)
+        (landing / "b.csv").unlink()
+        assert await w.until(lambda f: len(f) == 2) == ["a.csv", "b.csv"]
+    assert [r.metadata["file_change"] for r in w.results] == ["deleted", "deleted"]
+    assert await known(store, landing) == []
+
+
+@pytest.mark.parametrize("settle", [0, 0.05])
+async def test_files_count_where_the_system_tells_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settle: float
+) -> None:
+    monkeypatch.setattr("truthound.async_core._watching.HAS_INOTIFY", False)
+    async with Watching(tmp_path, per_file=True, settle_seconds=settle) as w:
+        put(tmp_path / "renamed.csv")
+        await w.until(bool)
+        with (tmp_path / "written.csv").open("w") as file:
+            file.write(GOOD)
+        files = await w.until(lambda f: len(f) == 2)
+    assert files == ["renamed.csv", "written.csv"]
+    assert [r.validation_run.row_count for r in w.results] == [2, 2]
+
+
 async def known(store: Path, landing: Path) -> list[str]:
     async with Store(store) as opened:
         key = f"rides|0:file_watch|{landing}"

@@ -195,7 +195,9 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
         with self._lock:
             for arrival in arrivals:
                 seen, below = arrival.landing.seen, arrival.landing.below(arrival.path)
-                if arrival.found is None:
+                if arrival.found is None and arrival.files:
+                    seen.known.pop(below, None)  # the store, when its run has ended
+                elif arrival.found is None:
                     seen.forget(below)
                 elif arrival.found.is_kept:
                     seen.count(below, arrival.found)
