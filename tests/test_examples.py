@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from services import nats_url, redis_url
+
 FOLDER = Path(__file__).parent.parent / "examples" / "async"
 
 
@@ -55,6 +57,26 @@ def test_many_sites() -> None:
     assert len([line for line in lines if re.search(r" of 16  \w\w  ", line)]) == 16
     assert "7 of 16 sites succeeded, 7 failed, 2 incomplete" in lines[16]
     assert lines[-1] == "14 sites in schema_matrix.json"
+
+
+def test_redis_stream() -> None:
+    redis_url()
+    lines = run("redis_stream.py").splitlines()
+    assert sorted(lines[:4]) == [
+        "monday.csv: success (delivery 1)",
+        "tuesday.csv: failure (delivery 1)",
+        "wednesday.csv: error (delivery 1)",
+        "wednesday.csv: error (delivery 2)",
+    ]
+    assert lines[4] == "not acknowledged: 0, dead letters: 1"
+
+
+def test_nats_jetstream() -> None:
+    nats_url()
+    assert run("nats_jetstream.py").splitlines() == [
+        "the first runner has stopped; all checked yet: False",
+        "60 of 60 orders checked, 0 not acknowledged",
+    ]
 
 
 def test_watch_a_folder() -> None:
