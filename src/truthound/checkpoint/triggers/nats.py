@@ -170,8 +170,8 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
         return found
 
     async def acknowledge(self, messages: Sequence[Received]) -> None:
-        # Confirmed: what was only sent may be on its way when the line breaks. The server
-        # takes them in their order, so that the last one is enough.
+        # Confirmed: what was only sent may be on its way when the line breaks. The
+        # server takes them in their order, so that the last one is enough.
         self._number += 1
         name = f"{self._inbox}.{self._number}"
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
