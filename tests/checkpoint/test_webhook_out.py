@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -128,6 +130,30 @@ async def test_id_is_the_same_for_each_try() -> None:
     assert told.status == "success"
     assert ids[:3] == [f"{RESULT.run_id}:webhook"] * 3
     assert ids[3] == "another:webhook"
+
+
+async def test_id_is_the_same_when_the_outbox_tries(tmp_path: Path) -> None:
+    arrived = asyncio.Event()
+
+    def script(request: Received) -> bytes:
+        if request.number:
+            arrived.set()
+        return verifying(request, fails=1)
+
+    async with serving(script) as server:
+        action = webhook(server.url, signing_secret=SECRET, retry_delay_seconds=0.001)
+        rides = Checkpoint(
+            "rides", data_source=ROWS, validators=["null"], actions=[action]
+        )
+        async with AsyncCheckpointRunner(store=tmp_path / "s.db") as runner:
+            first = await runner.run_once_async(rides)
+            async with asyncio.timeout(20):
+                await arrived.wait()
+
+    ids = [request.headers["webhook-id"] for request in server.requests]
+    (ended,) = first.action_results
+    assert (ended.status, ended.details["owed"]) == ("error", True)
+    assert ids == [f"{first.run_id}:webhook"] * 2
 
 
 async def test_id_has_no_full_stop_and_is_not_too_long() -> None:

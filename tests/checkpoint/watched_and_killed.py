@@ -22,7 +22,7 @@ from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
 from truthound.checkpoint.triggers import FileWatchTrigger
 from truthound.store import database
 
-PATIENCE = 40.0  # seconds to end what is left
+PATIENCE = 100.0  # seconds to end what is left
 
 
 def die_after(milliseconds: int) -> None:
@@ -64,8 +64,8 @@ async def work(folder: Path, milliseconds: int) -> None:
         wanted = {path.name for path in landing.glob("*.csv")}
         done: set[str] = set()
         while milliseconds or not wanted <= done:
-            await asyncio.sleep(0.02)
-            done = await asyncio.to_thread(finished, store)
+            await asyncio.sleep(0.2)
+            done = set() if milliseconds else await asyncio.to_thread(finished, store)
 
 
 def main() -> None:

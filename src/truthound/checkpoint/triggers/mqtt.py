@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from truthound.checkpoint.triggers.messages import (
 )
 from truthound.errors import ConfigurationError
 from truthound.secrets import Secret
+
+logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 SCHEMES = ("mqtt", "mqtts")
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -289,7 +292,12 @@ class MQTTTrigger(MessageTrigger[MQTTConfig]):
             self._inbox.fail(error)
 
     def _came(self, paho: Any, _: Any, message: Any) -> None:
-        if self._is_dead(message.topic):
+        try:
+            is_wanted = not self._is_dead(message.topic)
+        except UnicodeDecodeError:  # a server should not have let it pass
+            logger.error("%s: a topic is no UTF-8; its message is passed over", self)
+            is_wanted = False
+        if not is_wanted:
             paho.ack(message.mid, message.qos)
             return
         headers: dict[str, str] = {}
@@ -347,6 +355,8 @@ async def left(client: Any) -> None:
         await client.__aexit__(None, None, None)
     finally:
         await stop([task for task in [client._misc_task] if task is not None])
+        if client._disconnected.done():
+            client._disconnected.exception()  # seen: asyncio need not complain
 
 
 def _digest(topic: str, body: bytes) -> str:
