@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-notifications bench-peers bench-toolkit bench-checkpoints bench-pipelines bench-store bench-history bench-incremental bench-looking-back torture lock format docs clean bench-messages
+.PHONY: help demo test check bench bench-notifications bench-peers bench-toolkit bench-checkpoints bench-pipelines bench-store bench-history bench-incremental bench-looking-back torture lock format docs clean bench-messages bench-triggers
 
 help: ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ bench-looking-back: $(DEV_READY) ## faults found in real series, and false alarm
 
 bench-messages: $(DEV_READY) ## compare messages through trigger and checkpoint with the bare client
 	$(PY) benchmarks/messages.py
+
+bench-triggers: $(DEV_READY) ## from a file that arrives to its run, also among 100,000 files
+	$(PY) benchmarks/triggers.py $(ARGS)
 
 bench-incremental: $(DEV_READY) ## compare a new file in a folder of 50 with that file alone
 	$(PY) benchmarks/incremental.py $(ARGS)

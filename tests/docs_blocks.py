@@ -27,6 +27,8 @@ import polars as pl
 from sybil import Example
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
+import services
+
 PEOPLE = """\
 id,name,email,born,height,country
 1,Ann,ann@example.org,1990-04-01,1.71,DE
@@ -39,6 +41,13 @@ id,name,email,born,height,country
 
 # The server of the pages that show HTTP; here it is one on this machine.
 API = "https://api.example.com"
+
+# Servers of the pages on triggers; here they are those of the tests.
+SERVERS = {
+    "amqp://guest:guest@localhost:5672/": services.rabbitmq_url,
+    "mqtt://localhost:1883": services.mqtt_url,
+    "postgresql://localhost/shop": services.postgres_url,
+}
 
 
 TAKEN = {
@@ -125,6 +134,9 @@ def run_python(example: Example) -> None:
     os.chdir(namespace["__folder__"])
     server, _ = namespace["__server__"]
     text = str(example.parsed).replace(API, f"http://127.0.0.1:{server.server_port}")
+    for address, find in SERVERS.items():
+        if address in text:
+            text = text.replace(address, find())
     source = "\n" * (example.line + example.parsed.line_offset) + text
     code = compile(
         source,

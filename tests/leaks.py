@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 import uvloop
 
-# Threads of the package that live as long as the process, and those of a pool that
-# end on their own soon after.
-_LASTING = ("truthound-", "pytest_timeout", "ThreadPoolExecutor-pyarrow")
+# Threads of the package that live as long as the process, those of a pool that end on
+# their own soon after, and those of a loop, which ends them when it is closed.
+_LASTING = ("truthound-", "pytest_timeout", "ThreadPoolExecutor-pyarrow", "asyncio_")
 _DESCRIPTORS = Path("/proc/self/fd")
 _CHILDREN = Path("/proc/self/task")
 

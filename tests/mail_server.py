@@ -42,7 +42,10 @@ class Inbox:
         refused: answers to recipients who are refused.
         answers: to the next mails, before one is taken.
         opened: connections that are open.
+        most: how many were open at once.
         port: where it listens.
+        closed: set when a connection has ended.
+        silent: set when a server with a script says no more.
     """
 
     def __init__(self) -> None:
@@ -50,10 +53,10 @@ class Inbox:
         self.refused: dict[str, str] = {}
         self.answers: list[str] = []
         self.opened: set[int] = set()
-        self.connections = 0
+        self.connections = self.most = 0
         self.port = 0
-        self.opening = asyncio.Event()
         self.closed = asyncio.Event()
+        self.silent = asyncio.Event()
 
     @property
     def open(self) -> int:
@@ -63,7 +66,7 @@ class Inbox:
         # One that goes on over TLS comes twice.
         self.connections += id(connection) not in self.opened
         self.opened.add(id(connection))
-        self.opening.set()
+        self.most = max(self.most, self.open)
         self.closed.clear()
 
     def went(self, connection: object) -> None:
@@ -194,6 +197,8 @@ async def talking(
                     return
             if is_deaf:
                 _deafened(writer)
+            inbox.silent.set()
+            if is_deaf:
                 await asyncio.Event().wait()
             while await reader.read(65_536):
                 pass

@@ -338,7 +338,8 @@ class MQTTBroker(Counted):
         def seen(paho: Any, given: Any, message: Any) -> None:
             self.delivered += 1
             # What comes again was not confirmed after all.
-            self.settled -= {value for _, value in message.properties.UserProperty}
+            named = getattr(message.properties, "UserProperty", ())
+            self.settled -= {value for _, value in named}
             came(paho, given, message)
 
         made._came = seen  # type: ignore[method-assign,assignment]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from services import nats_url, redis_url
+
 FOLDER = Path(__file__).parent.parent / "examples" / "async"
 
 
@@ -57,16 +59,48 @@ def test_many_sites() -> None:
     assert lines[-1] == "14 sites in schema_matrix.json"
 
 
+def test_redis_stream() -> None:
+    redis_url()
+    lines = run("redis_stream.py").splitlines()
+    assert sorted(lines[:4]) == [
+        "monday.csv: success (delivery 1)",
+        "tuesday.csv: failure (delivery 1)",
+        "wednesday.csv: error (delivery 1)",
+        "wednesday.csv: error (delivery 2)",
+    ]
+    assert lines[4] == "not acknowledged: 0, dead letters: 1"
+
+
+def test_nats_jetstream() -> None:
+    nats_url()
+    assert run("nats_jetstream.py").splitlines() == [
+        "the first runner has stopped; all checked yet: False",
+        "60 of 60 orders checked, 0 not acknowledged",
+    ]
+
+
 def test_watch_a_folder() -> None:
     lines = run("watch_a_folder.py").splitlines()
-    assert lines[-4:] == [
-        "rides: failure (tuesday.csv)",
-        "  store_result: success",
-        "  slack_notification: success",
-        lines[-1],
-    ]
-    assert lines[-1].startswith("kept: ")
-    assert lines[-1].endswith("failure")
+    for file, status in (
+        ("monday.csv", "success"),
+        ("tuesday.csv", "failure"),
+        ("wednesday.csv", "success"),
+    ):
+        at = lines.index(f"rides: {status} ({file})")
+        assert lines[at + 1] == "  store_result: success"
+    assert "! " not in "".join(lines)
+    assert lines[-1] == "kept: success, failure, success"
+
+
+def test_by_the_clock() -> None:
+    lines = run("by_the_clock.py").splitlines()
+    runs = {
+        name: int(n) for name, n in re.findall(r"(.+): (\d+) runs", "\n".join(lines))
+    }
+    assert runs["often"] >= 2
+    assert runs["each second"] >= 1
+    assert runs["slow"] >= 1
+    assert lines[-1] == "slow: missed: the last run is under way (trigger schedule)"
 
 
 @pytest.mark.timeout(120)

@@ -15,9 +15,9 @@ import pytest
 from probes import ROWS, WHOLE, checkpoint
 from scripted_server import Received, Server, free_port, reply, serving
 from truthound.checkpoint import CheckpointResult, CheckpointStatus
+from truthound.checkpoint._trial import try_action
 from truthound.checkpoint.actions import AppriseAction
 from truthound.checkpoint.actions import apprise as home
-from truthound.checkpoint.actions._notifying import TESTING
 from truthound.errors import ConfigurationError
 
 BAD: CheckpointResult = checkpoint("rides", ROWS).run()
@@ -62,17 +62,17 @@ async def test_kind_of_the_message(status: str, kind: str) -> None:
     assert json.loads(server.requests[0].body)["type"] == kind
 
 
-async def test_test_message_is_labelled() -> None:
-    token = TESTING.set(True)
-    try:
-        async with serving(lambda request: reply(200)) as server:
-            await action(address(server)).execute_async(BAD)
-    finally:
-        TESTING.reset(token)
+async def test_test_message_is_labelled_and_shown() -> None:
+    async with serving(lambda request: reply(200)) as server:
+        told, (shown,) = await try_action(action(address(server)), "rides")
 
+    assert told.success, told.error
     sent = json.loads(server.requests[0].body)
+    assert sent["title"] == shown.headers["title"]
     assert sent["title"].startswith("TEST, ")
-    assert sent["type"] == "info"
+    assert sent["type"] == shown.headers["type"] == "info"
+    assert (shown.way, shown.address) == ("Apprise", "urls[0] (json)")
+    assert CANARY not in str(shown)
 
 
 async def test_which_failed_is_told_and_only_that_is_tried_again() -> None:

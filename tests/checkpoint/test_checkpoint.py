@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -245,6 +246,20 @@ def test_sources_that_are_functions(tmp_path: Path) -> None:
 
     for source in (lambda: ROWS, later, lambda: later()):
         assert checkpoint(data_source=source).run().validation_run.row_count == 4
+
+
+def test_source_that_is_a_function_may_know_of_its_run() -> None:
+    def plain(context: Mapping[str, Any]) -> pl.DataFrame:
+        return ROWS.head(context["rows"])
+
+    async def later(context: Mapping[str, Any], /, most: int = 9) -> pl.DataFrame:
+        return ROWS.head(min(most, context["rows"]))
+
+    for source in (plain, later):
+        checked = checkpoint(data_source=source, metadata={"rows": 1})
+        assert checked.run().validation_run.row_count == 1
+        result = asyncio.run(checked.run_async({"rows": 3}))
+        assert result.validation_run.row_count == 3
 
 
 async def test_a_coroutine_source_is_awaited_in_the_callers_loop() -> None:

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from standardwebhooks import Webhook
 
+import services
 import truthound.async_core.http  # noqa: F401 - imports block a running loop
 import truthound.checkpoint.actions._sending  # noqa: F401 - the same
 from probes import ROWS
@@ -245,6 +246,24 @@ async def test_application_is_mounted_in_another() -> None:
     assert answer.status_code == 202
 
 
+async def test_server_may_have_a_loop_of_its_own() -> None:
+    async def post(app: Any) -> list[httpx2.Response]:
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://x") as http:
+            return [
+                await http.post("/hooks/rides", headers=signed(id_=id_), content=BODY)
+                for id_ in ("m1", "m1", "m2")
+            ]
+
+    async with served(hooked(max_runs=1), listens=False) as hooks:
+        app = hooks_app(hooks.runner)
+        answers = await asyncio.to_thread(lambda: asyncio.run(post(app)))
+        (result,) = await hooks.ended()
+
+    assert [a.status_code for a in answers] == [202, 202, 410]
+    assert answers[0].json() == answers[1].json() == {"run_id": result.run_id}
+
+
 # ------------------------------------------------------------------- what is refused
 
 
@@ -356,6 +375,36 @@ async def test_unknown_hook_other_method_and_compressed_body() -> None:
     assert [a.status_code for a in answers] == [404, 404, 405, 405, 415, 404]
     assert all(a.json()["error"] for a in answers)
     assert answers[2].headers["allow"] == "POST"
+
+
+async def test_hook_that_is_disabled_is_not_there() -> None:
+    async with served(hooked(enabled=False), listens=False) as hooks:
+        answer = await hooks.post(signed())
+
+    assert answer.status_code == 404
+
+
+async def test_fault_of_ours_is_an_answer_that_says_nothing(
+    monkeypatch: Any, caplog: Any
+) -> None:
+    async def broken(self: Any, context: Any, id_: Any) -> str:
+        raise ZeroDivisionError("s3cr3t")
+
+    monkeypatch.setattr(HookTrigger, "call", broken)
+    async with served(hooked()) as hooks:
+        answer = await hooks.post(signed())
+
+    assert (answer.status_code, answer.json()) == (500, {"error": "it failed here"})
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_header_that_comes_twice_is_one() -> None:
+    async with served(hooked(headers=["x-from"]), listens=False) as hooks:
+        headers = [*signed().items(), ("X-From", "a"), ("X-From", "b")]
+        await hooks.post(headers)  # type: ignore[arg-type]
+        (result,) = await hooks.ended()
+
+    assert result.metadata["hook"]["headers"] == {"x-from": "a, b"}
 
 
 async def test_body_over_the_limit_is_refused_while_it_comes() -> None:
@@ -473,6 +522,22 @@ async def test_message_that_comes_to_another_process_starts_no_second_run(
 
     assert first.json() == second.json()
     assert results == []
+
+
+async def test_message_to_two_processes_at_once_starts_one_run() -> None:
+    with services.postgres_schema() as url:
+        async with (
+            served(hooked(), store=url, listens=False) as one,
+            served(hooked(), store=url, listens=False) as other,
+        ):
+            answers = await asyncio.gather(
+                *[hooks.post(signed()) for hooks in (one, other) * 5]
+            )
+            results = [*await one.ended(), *await other.ended()]
+
+    assert {a.status_code for a in answers} == {202}
+    (result,) = results
+    assert {a.json()["run_id"] for a in answers} == {result.run_id}
 
 
 async def test_two_hundred_at_once_are_all_written_down(tmp_path: Path) -> None:

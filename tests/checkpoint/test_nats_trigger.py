@@ -163,7 +163,10 @@ async def test_consumer_that_was_deleted_is_made_again() -> None:
             await until(lambda: len(results) == 1)
             await until(lambda: _is_through(broker))
             await broker.stream.delete_consumer(broker.place, "tests")
+            await broker.send(b"2")
             await until(lambda: len(results) == 2)
+    # The new consumer begins anew; what was checked is not run again.
+    assert [r.metadata["message"]["body"] for r in results] == [1, 2]
 
 
 def nats_server(folder: Path) -> tuple[list[str], int]:

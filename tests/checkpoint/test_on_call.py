@@ -9,20 +9,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import truthound.async_core.http  # noqa: F401 - imports block a running loop
 from on_call_servers import API_KEY, ROUTING_KEY, Opsgenie, PagerDuty
 from probes import ROWS, WHOLE, checkpoint
-from scripted_server import reply, serving
+from scripted_server import Received, reply, serving
 from truthound.checkpoint import CheckpointResult, CheckpointStatus
+from truthound.checkpoint._trial import try_action
 from truthound.checkpoint.actions import OpsGenieAction, PagerDutyAction
-from truthound.checkpoint.actions._notifying import TESTING
 from truthound.checkpoint.messages.message import grouped
 from truthound.errors import ConfigurationError, UnknownOptionError
 from truthound.validators import Severity
 
 BAD: CheckpointResult = checkpoint("rides", ROWS, tags={"team": "fares"}).run()
 GOOD: CheckpointResult = checkpoint("rides", WHOLE).run()
+AUTHORISED = {"authorization": f"GenieKey {API_KEY}"}
 
 
 def with_severity(severity: str | None, **changes: Any) -> CheckpointResult:
@@ -289,16 +292,13 @@ async def test_test_message_is_labelled_and_touches_no_incident(
     make: Callable[..., Any], vendor: Callable[..., Any]
 ) -> None:
     there = vendor()
-    token = TESTING.set(True)
-    try:
-        async with serving(there) as server:
-            for run in (BAD, GOOD):
-                assert (await make(server.url).execute_async(run)).success
-    finally:
-        TESTING.reset(token)
+    async with serving(there) as server:
+        told, (shown,) = await try_action(make(server.url), "rides")
 
+    assert told.success, told.error
     assert list(there.open) == ["truthound:rides:test"]
-    assert "TEST, nothing has happened" in str(there.__dict__)
+    assert "TEST, nothing has happened" in shown.body
+    assert "c4n4ry" not in str(shown)
 
 
 @both
@@ -344,6 +344,27 @@ async def test_success_is_not_told_if_it_resolves_nothing(
 
     assert told.status == "skipped"
     assert server.requests == []
+
+
+TEXTS = st.text() | st.text(alphabet="aé\0\ud800 \n", min_size=100).map(
+    lambda t: t * 99
+)
+
+
+@given(name=TEXTS, said=TEXTS, key=st.text(), value=TEXTS)
+def test_any_text_is_taken(name: str, said: str, key: str, value: str) -> None:
+    run = with_severity("high", name=name, message=said)
+    tags = {"tags": {key: value}}
+    run = replace(
+        run, checkpoint_name=name, data_asset=said, error=value, metadata=tags
+    )
+    for vendor, action, target, headers in (
+        (PagerDuty(), pagerduty("http://x"), "/v2/enqueue", {}),
+        (Opsgenie(), opsgenie("http://x"), "/v2/alerts", AUTHORISED),
+    ):
+        body = json.dumps(action._build_payload(run)).encode()
+        answer = vendor(Received("POST", target, headers, body, 0, 0.0))
+        assert answer.startswith(b"HTTP/1.1 202"), answer
 
 
 # ---------------------------------------------------------------------- Opsgenie

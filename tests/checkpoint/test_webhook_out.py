@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +25,7 @@ from truthound.checkpoint import (
 )
 from truthound.checkpoint.actions import WebhookAction
 from truthound.checkpoint.actions._notifying import TESTING
+from truthound.checkpoint.actions._payload import payload_of
 from truthound.checkpoint.hooks import hooks_app
 from truthound.checkpoint.triggers import HookTrigger
 from truthound.cli._listening import address_of, bound, listening
@@ -37,6 +40,12 @@ CE_REQUIRED = ("specversion", "id", "source", "type")
 def webhook(url: str = "http://x", **options: Any) -> WebhookAction:
     options.setdefault("retry_delay_seconds", 0)
     return WebhookAction(url=url, **options)
+
+
+def test_payload_of_a_result_is_at_hand() -> None:
+    told = webhook(include_full_result=False)._build_payload(RESULT)
+    assert told["run_id"] == RESULT.run_id
+    assert "full_result" not in told
 
 
 def verifying(request: Received, secret: str = SECRET, fails: int = 0) -> bytes:
@@ -121,6 +130,30 @@ async def test_id_is_the_same_for_each_try() -> None:
     assert told.status == "success"
     assert ids[:3] == [f"{RESULT.run_id}:webhook"] * 3
     assert ids[3] == "another:webhook"
+
+
+async def test_id_is_the_same_when_the_outbox_tries(tmp_path: Path) -> None:
+    arrived = asyncio.Event()
+
+    def script(request: Received) -> bytes:
+        if request.number:
+            arrived.set()
+        return verifying(request, fails=1)
+
+    async with serving(script) as server:
+        action = webhook(server.url, signing_secret=SECRET, retry_delay_seconds=0.001)
+        rides = Checkpoint(
+            "rides", data_source=ROWS, validators=["null"], actions=[action]
+        )
+        async with AsyncCheckpointRunner(store=tmp_path / "s.db") as runner:
+            first = await runner.run_once_async(rides)
+            async with asyncio.timeout(20):
+                await arrived.wait()
+
+    ids = [request.headers["webhook-id"] for request in server.requests]
+    (ended,) = first.action_results
+    assert (ended.status, ended.details["owed"]) == ("error", True)
+    assert ids == [f"{first.run_id}:webhook"] * 2
 
 
 async def test_id_has_no_full_stop_and_is_not_too_long() -> None:
@@ -228,6 +261,31 @@ async def test_policy_tells_of_changes_only() -> None:
     assert [body["run_id"] for body in bodies] == [RESULT.run_id, "well"]
     assert [body["kind"] for body in bodies] == ["alarm", "resolved"]
     assert bodies[0]["note"] == "see here"
+
+
+async def test_event_of_a_change_says_which() -> None:
+    links = {"run book": "https://example.com/{checkpoint}"}
+    async with serving(lambda request: reply(200)) as server:
+        action = webhook(
+            server.url, alerts="change", envelope="cloudevents", links=links
+        )
+        await action.execute_async(RESULT)
+
+    event, data = event_of(server.requests[0])
+    assert event["type"] == "dev.truthound.checkpoint.alarm"
+    assert data["kind"] == "alarm"
+    assert data["links"] == {"run book": "https://example.com/rides"}
+
+
+def test_others_that_are_told_together_are_named() -> None:
+    action = webhook(include_full_result=False)
+    message = action._message(RESULT)
+    both = replace(message, others=[replace(message, checkpoint="fares")])
+
+    payload = payload_of(both, RESULT, is_full=False)
+    assert payload["others"] == [
+        {"checkpoint": "fares", "status": "warning", "run_id": RESULT.run_id}
+    ]
 
 
 @pytest.mark.parametrize("template", [None, "${status}"])

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from cli.shell import call, command, environment
+from needs import skip_or_fail
 from truthound.store import Store
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -111,17 +113,20 @@ def listening(folder: Path) -> Iterator[Any]:
 def test_it_listens_until_a_signal_comes(
     listening: Any, number: int, code: int
 ) -> None:
-    served = listening("-f", "jsonl")
+    served = listening("-f", "jsonl", "-v")
     answer = served.post()
     result = json.loads(served.process.stdout.readline())
 
+    refused = httpx2.post(f"{served.url}/hooks/rides", headers={"webhook-id": "x"})
     ended, out, err = served.ended(number)
 
     assert answer.status_code == 202
     assert answer.json() == {"run_id": result["run_id"]}
     assert result["metadata"]["hook"]["id"] == "msg_1"
     assert (ended, out) == (code, "")
-    assert err == "stopped after 1 run: 1 success\n"
+    assert refused.status_code == 400
+    assert "hook 'rides': 400, the header webhook-timestamp is missing" in err
+    assert err.endswith("stopped after 1 run: 1 success\n")
 
 
 def test_run_that_was_accepted_outlives_a_kill(listening: Any) -> None:
@@ -192,6 +197,27 @@ def test_configuration_without_hooks(folder: Path) -> None:
 
     assert done.returncode == 5
     assert "no checkpoint that is selected has a trigger of type hook" in done.stderr
+
+
+def test_shell_of_the_documentation_signs(listening: Any) -> None:
+    page = Path(__file__).parents[2] / "docs" / "triggers" / "hook.md"
+    (script,) = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.S)
+    for tool in ("curl", "openssl"):
+        if shutil.which(tool) is None:
+            skip_or_fail(f"there is no {tool}")
+    served = listening("-f", "jsonl")
+    done = subprocess.run(
+        ["sh", "-euc", script.replace("http://127.0.0.1:8099", served.url)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    result = json.loads(served.process.stdout.readline())
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"run_id": result["run_id"]}
+    assert result["metadata"]["hook"]["body"] == {"file": "rides.parquet"}
 
 
 def test_two_hooks_of_one_name_are_refused(folder: Path) -> None:

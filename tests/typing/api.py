@@ -7,6 +7,8 @@ from typing import assert_type
 
 import httpx2
 import polars as pl
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 import truthound
 from truthound import (
@@ -30,7 +32,10 @@ from truthound.async_core import (
     async_run,
 )
 from truthound.checkpoint import AsyncCheckpointRunner, CheckpointPool
+from truthound.checkpoint.actions import GitHubAction, OpenLineageAction, WebhookAction
 from truthound.checkpoint.async_base import with_retry, with_semaphore, with_timeout
+from truthound.checkpoint.hooks import hooks_app, hooks_mount
+from truthound.checkpoint.triggers import HookTrigger
 from truthound.validators import CheckResult, RangeValidator
 
 frame = pl.DataFrame({"a": [1]})
@@ -100,6 +105,17 @@ async def running(pool: CheckpointPool, runner: AsyncCheckpointRunner) -> None:
     assert_type(await pool.submit(Checkpoint("a")), CheckpointResult)
     assert_type(await pool.submit_many([]), list[CheckpointResult])
     assert_type(await runner.run_once_async("a"), CheckpointResult)
+    assert_type(hooks_app(runner), Starlette)
+    assert_type(hooks_mount(runner, "/in"), Mount)
+    assert_type(HookTrigger(secret="x").path_name, str)
+    Checkpoint(
+        "a",
+        actions=[
+            GitHubAction(summary=False),
+            OpenLineageAction(url="http://x"),
+            WebhookAction(url="http://x", signing_secret="x"),
+        ],
+    )
     async for result in runner.iter_results_async(timeout=1.0):
         assert_type(result, CheckpointResult)
 

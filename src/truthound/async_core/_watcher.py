@@ -10,7 +10,6 @@ from truthound._clock import SYSTEM_CLOCK
 from truthound.async_core._disk import AnyPath, as_path
 from truthound.async_core._file_ops import matcher
 from truthound.async_core._limit import check_seconds
-from truthound.async_core._signatures import changed_at
 from truthound.async_core._telling import FileChange, Stop
 from truthound.async_core._watching import Watched, batches
 
@@ -105,7 +104,7 @@ class AsyncDirectoryWatcher:
         watched = Watched(
             folder=self.directory,
             accepts=accepts,
-            is_new=lambda path, _: self.initial or changed_at(path) >= since,
+            is_new=lambda path, _, changed: self.initial or changed >= since,
             poll_interval=self.poll_interval,
             recursive=self.recursive,
             force_polling=self.force_polling,

@@ -54,7 +54,8 @@ class Watched:
         folder: which, with its links.
         accepts: tells of a path below the real folder whether it is told of.
         is_new: tells of a file that is there at the beginning, by the path that is
-            told and its signature, whether it counts as created.
+            told, its signature and when anything of it was changed (in nanoseconds
+            since 1970), whether it counts as created.
         poll_interval: seconds between two looks where nobody tells.
         recursive: the folders below it, too.
         force_polling: do not ask the operating system.
@@ -62,7 +63,7 @@ class Watched:
 
     folder: Path
     accepts: Callable[[str, str], bool]
-    is_new: Callable[[str, Signature], bool]
+    is_new: Callable[[str, Signature, int], bool]
     poll_interval: float
     recursive: bool
     force_polling: bool = False
@@ -107,6 +108,8 @@ class _Eye:
         self._top = ""
         self._known: Known = {}
         self._folders: set[str] = set()
+        self._changed: dict[str, int] | None = {}  # while the beginning is looked at
+        self._before = _before(watched.folder)
         self._woken = threading.Event()
         self._inotify: Inotify | None = None
         self.is_over = is_over
@@ -171,9 +174,12 @@ class _Eye:
 
     def _begin(self, mail: Mail) -> None:
         self._known = self._scan([self._top])
-        new = []
+        moments, self._changed = self._changed or {}, None
+        is_new, new = self._watched.is_new, []
         for path, signature in self._known.items():
-            if self._tells(path) and self._watched.is_new(self._told(path), signature):
+            if self._tells(path) and is_new(
+                self._told(path), signature, moments.get(path, 0)
+            ):
                 new.append((signature, path))
         created = FileChange.CREATED
         self._put(
@@ -182,7 +188,7 @@ class _Eye:
 
     def _told(self, path: str) -> str:
         """Return a path as the user would write it, with the links of the folder."""
-        return str(self._watched.folder / path[len(self._top.rstrip(os.sep)) + 1 :])
+        return self._before + path[len(self._top.rstrip(os.sep)) + 1 :]
 
     def _put(self, mail: Mail, happened: dict[str, Happened] | None) -> None:
         if happened is not None:
@@ -289,7 +295,7 @@ class _Eye:
                     self._folders.add(place)
                     left += self._listed(place, found)
                 elif not stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - links
-                    found[place] = signature_of(status)
+                    self._find(place, status, found)
             except OSError:
                 continue  # it is gone again, or not for us
         return found
@@ -304,5 +310,16 @@ class _Eye:
                 elif not entry.is_dir():
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
-                        found[entry.path] = signature_of(status)
+                        self._find(entry.path, status, found)
         return folders
+
+    def _find(self, path: str, status: os.stat_result, found: Known) -> None:
+        found[path] = signature_of(status)
+        if self._changed is not None:
+            self._changed[path] = status.st_ctime_ns
+
+
+def _before(folder: Path) -> str:
+    """Return what stands before the path of a file below a folder."""
+    text = str(folder)
+    return "" if text == "." else text.rstrip(os.sep) + os.sep

@@ -1,7 +1,9 @@
-"""``data_source: trigger:file``: a run checks the file that has started it."""
+"""Data that depends on what has started the run: a file, or what a function is told."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,3 +56,31 @@ def shown(source: object, metadata: Mapping[str, Any]) -> object:
     if isinstance(source, str) and source == ARRIVED and isinstance(file, str):
         return file
     return source
+
+
+def knowing(source: Any, metadata: Mapping[str, Any]) -> Any:
+    """Return a function of the data that is told of its run, if it wants to be.
+
+    Args:
+        source: of the data; a function wants to know if it has one parameter that must
+            be given.
+        metadata: what it is told: what the run was started with.
+    """
+    if not callable(source) or not _wants_to_know(source):
+        return source
+    told = functools.partial(source, dict(metadata))
+    return functools.update_wrapper(told, source)
+
+
+def _wants_to_know(source: Any) -> bool:
+    try:
+        parameters = inspect.signature(source).parameters.values()
+    except (TypeError, ValueError):  # some of C have none
+        return False
+    needed = [
+        one
+        for one in parameters
+        if one.default is one.empty
+        and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(needed) == 1

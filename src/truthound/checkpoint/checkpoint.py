@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.checkpoint._acting import act
 from truthound.checkpoint._adapter import adapt_to_async, name_of
-from truthound.checkpoint._arrived import arrived, is_arrived, shown
+from truthound.checkpoint._arrived import arrived, is_arrived, knowing, shown
 from truthound.checkpoint._asked import Asked
 from truthound.checkpoint._keeping import Keeper, accepted, kept
 from truthound.checkpoint._run import Run
@@ -373,7 +373,7 @@ class Checkpoint(Asked):
             return source if run is None else arrived(run.metadata)
         if isinstance(source, str) and "${" in source:
             return Reference(source, places=self.places)
-        return source
+        return source if run is None else knowing(source, run.metadata)
 
     def _refers(self) -> bool:
         return refers(self._texts())

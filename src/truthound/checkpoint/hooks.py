@@ -117,7 +117,9 @@ class _Hooks:
             run_id = await self._started(request)
         except HookRefusedError as error:
             name = request.path_params["name"][:SHOWN]
-            logger.info("hook %r: %d, %s", name, error.status, error.why)
+            # Names that there are not are asked for by whoever looks around.
+            level = logging.INFO if error.status == 404 else logging.WARNING
+            logger.log(level, "hook %r: %d, %s", name, error.status, error.why)
             return _refusal(error)
         except ConfigurationError as error:  # a variable was unset meanwhile
             logger.error("a hook cannot be used: %s", error)

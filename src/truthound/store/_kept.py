@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from truthound.store._rows import as_text, from_json
 from truthound.store._tables import cursors, stamp
@@ -71,11 +71,14 @@ def save_parts(
     A file whose name no database can hold is looked at anew each time.
     """
     found = [part for part in found if as_text(part.file) == part.file]
-    for file in {*map(as_text, removed), *(part.file for part in found)}:
+    gone = {*map(as_text, removed), *(part.file for part in found)}
+    if gone:
         connection.execute(
             delete(parts_table).where(
-                parts_table.c.source == source, parts_table.c.file == file
-            )
+                parts_table.c.source == source,
+                parts_table.c.file == bindparam("the_file"),
+            ),
+            [{"the_file": file} for file in sorted(gone)],
         )
     if found:
         connection.execute(

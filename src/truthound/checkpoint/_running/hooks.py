@@ -39,11 +39,22 @@ class HookDriver(PushDriver):
 
     async def begin(self) -> None:
         await super().begin()
-        self.trigger.on_call = self.called
+        self.trigger.on_call = self.called_from_anywhere
 
     def close(self) -> None:
         super().close()
         self.trigger.on_call = None
+
+    async def called_from_anywhere(
+        self, context: Mapping[str, Any], id_: str | None
+    ) -> str:
+        """Do :meth:`called` in the loop of the runner; a server may have its own."""
+        if asyncio.get_running_loop() is self._loop:
+            return await self.called(context, id_)
+        calling = asyncio.run_coroutine_threadsafe(
+            self.called(context, id_), self._loop
+        )
+        return await asyncio.wrap_future(calling)
 
     async def called(self, context: Mapping[str, Any], id_: str | None) -> str:
         """Start the run of a message, or find it; see ``HookTrigger.call``."""

@@ -60,7 +60,7 @@ class MessageDriver(Driver):
         self._is_first = trigger.config.run_immediately
         self._said = ""  # the last thing that went wrong
         self._settling = Settling(
-            trigger, runs.ledger, self._tell, self.failed, self._settled
+            trigger, runs.ledger, self._tell, self._buried, self._settled
         )
         self._prefix = f"{entry.name}|{entry.place_of(trigger)}"
         self._attempts = Attempts(runs.ledger, self._prefix)
@@ -127,6 +127,9 @@ class MessageDriver(Driver):
             self._said = said
             is_known = isinstance(error, self.trigger.lost)
             self.entry.trigger_failed(self.trigger, error, is_known=is_known)
+
+    def _buried(self, error: BaseException) -> None:
+        self.entry.trigger_failed(self.trigger, error, is_known=True)
 
     async def _disconnected(self) -> None:
         try:

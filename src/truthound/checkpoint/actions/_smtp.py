@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -9,6 +10,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aiosmtplib import (
     SMTP,
@@ -21,6 +23,7 @@ from aiosmtplib import (
 
 from truthound.errors import ActionError, ConfigurationError
 
+AT_ONCE = 5  # connections to one server; some public ones take no more
 QUIT = 2.0  # seconds for a farewell; the mail has been taken before
 TLS_LOGINS = ("plain", "login", "cram-md5")
 PLAIN_LOGINS = ("cram-md5", "plain", "login")
@@ -70,7 +73,8 @@ async def send(
 ) -> dict[str, str]:
     """Send a mail and return what was refused, by recipient.
 
-    If cancelled, the connection is cut off and the cancellation goes on.
+    Of many at once some wait: servers refuse who comes with too many connections. If
+    cancelled, the connection is cut off and the cancellation goes on.
 
     Args:
         server: where to.
@@ -82,6 +86,13 @@ async def send(
     Raises:
         ActionError: the server is not there, or refuses the mail or all recipients.
     """
+    async with _turn(server):
+        return await _sent(server, sender, recipients, content, utf8)
+
+
+async def _sent(
+    server: Server, sender: str, recipients: Sequence[str], content: bytes, utf8: bool
+) -> dict[str, str]:
     connection = _Connection(
         hostname=server.host,
         port=server.port,
@@ -116,6 +127,16 @@ async def send(
     finally:
         connection.close()
     return {who: _said(*answer) for who, answer in refused.items()}
+
+
+Turns = dict[tuple[str, int], asyncio.Semaphore]  # by host and port
+_turns: WeakKeyDictionary[Any, Turns] = WeakKeyDictionary()  # by loop
+
+
+def _turn(server: Server) -> asyncio.Semaphore:
+    """Return what lets so many in at once, of all mails of this loop to a server."""
+    of_loop = _turns.setdefault(asyncio.get_running_loop(), {})
+    return of_loop.setdefault((server.host, server.port), asyncio.Semaphore(AT_ONCE))
 
 
 async def _log_in(connection: _Connection, user: str, password: str) -> None:

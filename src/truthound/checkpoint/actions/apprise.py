@@ -138,6 +138,8 @@ class AppriseAction(Notification[AppriseConfig]):
     async def _sent(self, place: int, message: Message) -> ActionError | None:
         """Write to one address; return what went wrong."""
         url = self._urls()[place].reveal()
+        title = {"title": one_line(message.title), "type": _kind(message)}
+        self._note_sent("Apprise", _named(url, place), title, as_text(message))
         try:
             await in_thread(lambda: _write(url, place, message), ACTIONS)
         except ActionError as error:
@@ -147,10 +149,12 @@ class AppriseAction(Notification[AppriseConfig]):
         return None
 
 
+def _kind(message: Message) -> str:
+    is_test = message.kind is MessageKind.TEST
+    return "info" if is_test else KINDS.get(message.status, "info")
+
+
 def _write(url: str, place: int, message: Message) -> None:
-    kind = KINDS.get(message.status, "info")
-    if message.kind is MessageKind.TEST:
-        kind = "info"
     with _silent() as said:
         service = _service(url, place)
         notifier = _library().Apprise()
@@ -158,7 +162,7 @@ def _write(url: str, place: int, message: Message) -> None:
         is_sent = notifier.notify(
             title=one_line(message.title),
             body=as_text(message),
-            notify_type=kind,
+            notify_type=_kind(message),
             body_format="text",
         )
     if not is_sent:

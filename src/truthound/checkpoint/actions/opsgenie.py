@@ -244,7 +244,9 @@ class OpsGenieAction(Notification[OpsGenieConfig]):
             priority = "P5"
         elif config.auto_priority:
             priority = PRIORITY_OF.get(message.worst, priority)
-        entity = config.entity or one_line(message.source) or message.checkpoint
+        entity = (
+            config.entity or one_line(message.source) or one_line(message.checkpoint)
+        )
         payload: dict[str, Any] = {
             "message": cut(summary_of(message), OPSGENIE_MESSAGE),
             "alias": self._alias(message),

@@ -197,7 +197,7 @@ class PagerDutyAction(Notification[PagerDutyConfig]):
             severity = SEVERITY_OF.get(message.worst, severity)
         details = {
             "summary": cut(summary_of(message), PAGERDUTY_SUMMARY),
-            "source": one_line(message.source) or one_line(message.checkpoint),
+            "source": one_line(message.source) or one_line(message.checkpoint) or "-",
             "severity": severity,
             "timestamp": message.at.isoformat(),
             "custom_details": {**details_of(message), **config.custom_details},

@@ -231,7 +231,7 @@ class WebhookAction(Notification[WebhookConfig]):
         own: Any = config.headers
         if config.method in BODILESS:
             return told | {name: value.reveal() for name, value in own.items()}, None
-        data = self._build_payload(message, result)
+        data = self._payload(message, result)
         is_text = isinstance(data, str)
         kind = "text/plain; charset=utf-8" if is_text else "application/json"
         body: str = data if is_text else json.dumps(data, allow_nan=False)
@@ -259,7 +259,11 @@ class WebhookAction(Notification[WebhookConfig]):
             return {known.get("header") or "X-API-Key": known["key"]}
         return {}
 
-    def _build_payload(self, message: Message, result: CheckpointResult) -> Any:
+    def _build_payload(self, checkpoint_result: CheckpointResult) -> Any:
+        """Return what is sent of a result."""
+        return self._payload(self._message(checkpoint_result), checkpoint_result)
+
+    def _payload(self, message: Message, result: CheckpointResult) -> Any:
         template = self._config.payload_template
         if template is not None:
             return filled(template, facts(result))

@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from truthound._clock import SYSTEM_CLOCK
@@ -73,10 +72,9 @@ class Landing:
         self._config = config
         self._marker = Marker(config.marker) if config.marker else None
         self._is_listed = among(list(config.patterns))
-        self._is_ignored = among([*config.ignore_patterns, *config.temporary_patterns])
-        self._fits = among([place.pattern]) if place.is_deep and place.pattern else None
-        if place.pattern is not None and not place.is_deep:
-            self._fits = among([place.pattern])
+        self._is_left_out = among(list(config.ignore_patterns))
+        self._is_temporary = among(list(config.temporary_patterns), of_folders=True)
+        self._fits = None if place.pattern is None else among([place.pattern])
         self._folder = place.top
         self._only: str | None = None  # if the place is a file
         self._present: set[str] = set()
@@ -87,6 +85,13 @@ class Landing:
         top = self.place.top
         is_file = self.place.pattern is None and top.is_file()
         self._folder, self._only = (top.parent, top.name) if is_file else (top, None)
+
+    def holds(self, path: str) -> bool:
+        """Tell whether a path is one of those that are told of here."""
+        top = str(self.place.top)
+        if top == ".":
+            return not path.startswith(os.sep)
+        return path == top or path.startswith(top.rstrip(os.sep) + os.sep)
 
     @property
     def recursive(self) -> bool:
@@ -102,10 +107,12 @@ class Landing:
     def wants(self, below: str) -> bool:
         """Tell whether a file is one of those that are meant, by its path."""
         if self._only is not None:
-            return below == self._only and not self._is_ignored(below)
+            return below == self._only and not self._is_left_out(below)
         if self._fits is not None and not self._fits(below):
             return False
-        if self._is_ignored(below) or not self._is_listed(below):
+        if self._is_temporary(below) or self._is_left_out(below):
+            return False
+        if not self._is_listed(below):
             return False
         return self._marker is None or not self._marker.is_one(os.path.basename(below))  # noqa: PTH119
 
@@ -121,20 +128,19 @@ class Landing:
         """Return the path below the place, by which the file is known."""
         top = str(self._folder)
         if top == ".":
-            return path
+            return path.removeprefix("./")
         # Without a look at the disk, which os.path.relpath takes.
         return path[len(top.rstrip(os.sep)) + 1 :] or "."
 
     def unit(self, path: str) -> str:
         """Return what counts when something happens to a file: it, or its folder."""
         if self._marker is not None and self._marker.of_folder:
-            return os.path.dirname(path)  # noqa: PTH120
+            return os.path.dirname(path) or "."  # noqa: PTH120
         return path
 
-    def is_new(self, path: str, signature: Whole) -> bool:
+    def is_new(self, path: str, signature: Whole, moment: int) -> bool:
         """Tell of a file that is there at the beginning whether it counts. Blocks."""
         unit, marker = self.unit(path), self._marker
-        moment = changed_at(path)
         if marker is not None and not marker.of_folder:
             if marker.is_one(os.path.basename(path)):  # noqa: PTH119
                 return False  # its files are there, too, or it counts later
@@ -294,5 +300,5 @@ class Landing:
                 path = os.path.join(folder, name)  # noqa: PTH118
                 if self.accepts(path, top) and not self.is_marker(path):
                     signature = signature_of(path)
-                    if signature is not None and Path(path).is_file():
+                    if signature is not None:
                         yield path, signature

@@ -30,11 +30,12 @@ class Offsets:
         """Note that a record was taken."""
         self._taken.setdefault(partition, {})[offset] = False
 
-    def done(self, partition: Any, offset: int) -> None:
-        """Note that a record is done with."""
+    def done(self, partition: Any, offset: int) -> bool:
+        """Note that a record is done with; False: somebody else gets it."""
         taken = self._taken.get(partition, {})
         if offset in taken:
             taken[offset] = True
+        return offset in taken
 
     def to_commit(self) -> dict[Any, int]:
         """Return by partition the offset up to which all is done with, if it is new."""

@@ -16,7 +16,7 @@ _MAGIC = re.compile(r"[*?[]")
 TEMPORARY = (
     *("*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload"),
     *("*.download", "*.swp", "*.swx", "*~", ".~*", "._*", "*._COPYING_"),
-    *("_temporary/**", "**/_temporary/**"),
+    "_temporary",
 )
 
 
@@ -37,7 +37,8 @@ class Place:
     @property
     def is_deep(self) -> bool:
         """Whether the pattern reaches into folders below."""
-        return self.pattern is not None and "/" in self.pattern
+        pattern = self.pattern or ""
+        return "/" in pattern or "**" in pattern
 
 
 def place_of(given: str | os.PathLike[str]) -> Place:
@@ -53,7 +54,7 @@ def place_of(given: str | os.PathLike[str]) -> Place:
 Accepts = Callable[[str], bool]
 
 
-def among(patterns: Sequence[str]) -> Accepts:
+def among(patterns: Sequence[str], *, of_folders: bool = False) -> Accepts:
     """Return what tells whether a path below a folder is of one of some patterns.
 
     A pattern without a slash is for the name, one with a slash for the whole path: its
@@ -61,17 +62,23 @@ def among(patterns: Sequence[str]) -> Accepts:
 
     Args:
         patterns: of them.
+        of_folders: those of names are for the folders on the way, too.
     """
     if "*" in patterns:
         return lambda below: True
-    names = [_compiled(p) for p in patterns if "/" not in p]
+    # One expression for all names: it is asked of each of 100,000 files.
+    names = re.compile(
+        "|".join(translate(p) for p in patterns if "/" not in p) or r"\Z."
+    )
     paths = [[*p.strip("/").split("/")] for p in patterns if "/" in p]
 
     def accepts(below: str) -> bool:
-        name = below.rpartition("/")[2]
-        if any(pattern(name) for pattern in names):
+        parts = below.split("/")
+        if any(map(names.match, parts if of_folders else parts[-1:])):
             return True
-        return any(_fits(path, below.split("/")) for path in paths)
+        if not paths:
+            return False
+        return any(_fits(path, parts) for path in paths)
 
     return accepts
 

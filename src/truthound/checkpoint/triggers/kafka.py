@@ -173,9 +173,10 @@ class KafkaTrigger(MessageTrigger[KafkaConfig]):
                 return received
 
     async def acknowledge(self, messages: Sequence[Received]) -> None:
-        for message in messages:
-            self._offsets.done(*_where(message))
+        are_ours = [self._offsets.done(*_where(message)) for message in messages]
         await self._commit()
+        if not all(are_ours):
+            raise ConnectionError("not committed, as the partition was given away")
 
     async def _commit(self) -> None:
         """Commit all that is done with, of which nothing before is under way."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from truthound.checkpoint.triggers.messages import (
 )
 from truthound.errors import ConfigurationError
 from truthound.secrets import Secret
+
+logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 SCHEMES = ("mqtt", "mqtts")
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -171,9 +174,7 @@ class MQTTTrigger(MessageTrigger[MQTTConfig]):
                 are_lost |= owner.ack(mid, qos) != 0
             else:
                 are_lost |= qos > 0
-        if paho is not None:  # it only keeps what is to be sent
-            are_lost |= paho.loop_write() != 0
-        if are_lost:
+        if are_lost or not await self._has_sent():
             raise ConnectionError(
                 "the connection was lost before messages could be confirmed"
             )
@@ -208,6 +209,17 @@ class MQTTTrigger(MessageTrigger[MQTTConfig]):
         finally:
             if client is not None:
                 await left(client)
+
+    async def _has_sent(self) -> bool:
+        """Wait until all is on the way that is to be sent; False: the line is cut."""
+        client = self._client
+        try:
+            async with asyncio.timeout(ANSWER):
+                while client is self._client and client._client.want_write():  # noqa: ASYNC110 - nobody tells of it
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            return False
+        return client is not None and not client._disconnected.done()
 
     def _paho(self) -> Any:
         """Return the client below aiomqtt's."""
@@ -280,7 +292,12 @@ class MQTTTrigger(MessageTrigger[MQTTConfig]):
             self._inbox.fail(error)
 
     def _came(self, paho: Any, _: Any, message: Any) -> None:
-        if self._is_dead(message.topic):
+        try:
+            is_wanted = not self._is_dead(message.topic)
+        except UnicodeDecodeError:  # a server should not have let it pass
+            logger.error("%s: a topic is no UTF-8; its message is passed over", self)
+            is_wanted = False
+        if not is_wanted:
             paho.ack(message.mid, message.qos)
             return
         headers: dict[str, str] = {}
@@ -338,6 +355,8 @@ async def left(client: Any) -> None:
         await client.__aexit__(None, None, None)
     finally:
         await stop([task for task in [client._misc_task] if task is not None])
+        if client._disconnected.done():
+            client._disconnected.exception()  # seen: asyncio need not complain
 
 
 def _digest(topic: str, body: bytes) -> str:

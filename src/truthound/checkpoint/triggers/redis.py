@@ -31,7 +31,9 @@ logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 SCHEMES = ("redis", "rediss", "unix")
 STARTS = ("first", "new")
-BLOCK = 5.0  # seconds that the server holds a question back at most
+# Seconds that the server holds a question back at most; what was given back meanwhile
+# is looked for after that.
+BLOCK = 1.0
 SILENCE = 10.0  # seconds after which a server that says nothing is given up
 GIVEN_BACK = "given-back"  # the consumer that has what is to be delivered again
 WHY, ID, STREAM = "truthound:why", "truthound:id", "truthound:stream"
