@@ -44,6 +44,8 @@ class Inbox:
         opened: connections that are open.
         most: how many were open at once.
         port: where it listens.
+        closed: set when a connection has ended.
+        silent: set when a server with a script says no more.
     """
 
     def __init__(self) -> None:
@@ -53,8 +55,8 @@ class Inbox:
         self.opened: set[int] = set()
         self.connections = self.most = 0
         self.port = 0
-        self.opening = asyncio.Event()
         self.closed = asyncio.Event()
+        self.silent = asyncio.Event()
 
     @property
     def open(self) -> int:
@@ -65,7 +67,6 @@ class Inbox:
         self.connections += id(connection) not in self.opened
         self.opened.add(id(connection))
         self.most = max(self.most, self.open)
-        self.opening.set()
         self.closed.clear()
 
     def went(self, connection: object) -> None:
@@ -196,6 +197,8 @@ async def talking(
                     return
             if is_deaf:
                 _deafened(writer)
+            inbox.silent.set()
+            if is_deaf:
                 await asyncio.Event().wait()
             while await reader.read(65_536):
                 pass

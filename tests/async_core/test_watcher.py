@@ -374,6 +374,43 @@ async def test_system_that_does_not_tell_is_polled(
     assert "looking every 0.05 s, as the system does not tell" in caplog.text
 
 
+def inotify_queue() -> int:
+    path = Path("/proc/sys/fs/inotify/max_queued_events")
+    return int(path.read_text()) if path.exists() else 0
+
+
+@pytest.mark.skipif(not 0 < inotify_queue() < 20_000, reason="other limits of inotify")
+def test_messages_that_were_lost_are_noticed(folder: Path) -> None:
+    with Inotify(str(folder), recursive=True) as notify:
+        for number in range(inotify_queue() // 2 + 10):
+            os.close(os.open(folder / str(number), os.O_CREAT | os.O_WRONLY))
+        (folder / "late").mkdir()
+        told = 0
+        while not (news := notify.wait(0)).is_everywhere:
+            assert news.places
+            told += len(news.places)
+        assert told < inotify_queue()
+        (folder / "late" / "file").touch()
+        assert str(folder / "late" / "file") in notify.wait(5).places
+
+
+async def test_watches_that_run_out_later_are_no_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none_left(*_: Any) -> None:
+        raise OSError("inotify watch limit reached")
+
+    async with watching(folder) as seen:
+        monkeypatch.setattr(Inotify, "_follow", none_left)
+        (folder / "sub").mkdir()
+        put(folder / "sub" / "one", "x")
+        put(folder / "two", "x")
+        await seen.until(lambda last: {"sub/one", "two"} <= set(last))
+        put(folder / "sub" / "three", "x")
+        await seen.until(lambda last: "sub/three" in last)
+    assert "looking every 0.05 s, as the system does not tell" in caplog.text
+
+
 @pytest.mark.parametrize("seconds", [0, -1, "1"])
 def test_interval_out_of_range_is_named(seconds: Any) -> None:
     with pytest.raises(ConfigurationError, match="poll_interval="):

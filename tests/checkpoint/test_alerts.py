@@ -198,6 +198,8 @@ async def test_what_did_not_arrive_is_told_by_the_outbox() -> None:
     scene.action.faults = [ActionError("busy")]
     found = await scene.run("warning")
     assert found.status == "error"
+    (alert,) = await asyncio.to_thread(alerts.alerts_of, scene.store)
+    assert (dict(alert.told), dict(alert.waiting)) == ({}, {})
     assert await scene.passes(seconds=5) == ["alarm rides warning"]
     assert (await scene.run("warning")).status == "skipped"
 

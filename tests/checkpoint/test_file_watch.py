@@ -175,6 +175,11 @@ def test_misspelt_or_useless_source_is_named(tmp_path: Path) -> None:
     (problem,) = checkpoint.validate()
     assert problem.endswith("per_file: data_source is trigger:file, which needs it")
 
+    early = FileWatchTrigger(paths=tmp_path, per_file=True, run_immediately=True)
+    checkpoint.triggers[:] = []
+    (problem,) = checkpoint.add_trigger(early).validate()
+    assert "run_immediately" in problem
+
     wrong = Checkpoint("c", data_source="trigger:files", validators=["null"])
     assert "trigger:file is the file that" in wrong.validate()[0]
 
@@ -443,6 +448,40 @@ async def test_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     assert await known(store, landing) == ["c.csv"]
 
 
+async def test_file_that_was_deleted_while_down_counts_if_asked(tmp_path: Path) -> None:
+    landing, store = tmp_path / "landing", tmp_path / "runs.db"
+    options: Any = {"per_file": True, "store": store, "data_source": {"id": [1]}}
+    options["events"] = ["created", "deleted"]
+    landing.mkdir()
+    async with Watching(landing, **options) as w:
+        put(landing / "a.csv")
+        put(landing / "b.csv")
+        await w.until(lambda f: len(f) == 2)
+
+    (landing / "a.csv").unlink()
+    async with Watching(landing, **options) as w:
+        await w.until(bool)
+        (landing / "b.csv").unlink()
+        assert await w.until(lambda f: len(f) == 2) == ["a.csv", "b.csv"]
+    assert [r.metadata["file_change"] for r in w.results] == ["deleted", "deleted"]
+    assert await known(store, landing) == []
+
+
+@pytest.mark.parametrize("settle", [0, 0.05])
+async def test_files_count_where_the_system_tells_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settle: float
+) -> None:
+    monkeypatch.setattr("truthound.async_core._watching.HAS_INOTIFY", False)
+    async with Watching(tmp_path, per_file=True, settle_seconds=settle) as w:
+        put(tmp_path / "renamed.csv")
+        await w.until(bool)
+        with (tmp_path / "written.csv").open("w") as file:
+            file.write(GOOD)
+        files = await w.until(lambda f: len(f) == 2)
+    assert files == ["renamed.csv", "written.csv"]
+    assert [r.validation_run.row_count for r in w.results] == [2, 2]
+
+
 async def known(store: Path, landing: Path) -> list[str]:
     async with Store(store) as opened:
         key = f"rides|0:file_watch|{landing}"
@@ -473,6 +512,43 @@ async def test_odd_names_and_a_burst(tmp_path: Path) -> None:
     assert set(names) < set(files)
 
 
+async def test_pipe_is_no_file_and_holds_up_nobody(tmp_path: Path) -> None:
+    async with Watching(tmp_path, per_file=True, settle_seconds=0) as w:
+        os.mkfifo(tmp_path / "pipe.csv")
+        os.mkfifo(tmp_path / "moved.tmp")
+        (tmp_path / "moved.tmp").rename(tmp_path / "moved.csv")
+        (tmp_path / "link.csv").symlink_to(write_old(tmp_path / "_temporary" / "a.csv"))
+        (tmp_path / "dangling.csv").symlink_to("nowhere")
+        put(tmp_path / "last.csv")
+        files = await w.until(lambda f: len(f) == 2)
+    assert sorted(files) == ["last.csv", "link.csv"]
+
+
+async def test_folder_may_be_the_one_in_which_the_process_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = tmp_path.parent / f"{tmp_path.name}.db"
+    async with Watching(".", per_file=True, store=store, patterns="**/*.csv") as w:
+        put(tmp_path / "a.csv")
+        await w.until(bool)
+    assert w.results[0].metadata["file"] == "a.csv"
+
+    (tmp_path / "sub").mkdir()
+    put(tmp_path / "sub" / "b.csv")
+    monkeypatch.chdir(tmp_path / "sub")
+    async with Watching(
+        tmp_path, per_file=True, store=store, patterns="**/*.csv"
+    ) as w:  # the same place, written in another way
+        assert await w.until(bool) == ["b.csv"]
+
+    monkeypatch.chdir(tmp_path)
+    async with Watching(".", per_file=True, marker="_SUCCESS") as w:
+        (tmp_path / "_SUCCESS").touch()
+        await w.until(bool)
+    assert w.results[0].metadata["files"] == ["./a.csv", "./sub/b.csv"]
+
+
 # ----------------------------------------------------------------------- kill -9
 
 PROGRAM = Path(__file__).parent / "watched_and_killed.py"
@@ -494,7 +570,8 @@ def test_no_file_is_lost_when_the_process_is_killed(
 
     def feed() -> None:
         eventually(lambda: (tmp_path / "watching").exists())
-        while not stop.wait(0.004):
+        # So many that those that wait never end; not so many that the end never comes.
+        while not stop.wait(0.004 if len(names) < 300 else 0.04):
             name = f"{len(names):05}.csv"
             if len(names) % 2:
                 put(landing / name)

@@ -250,7 +250,7 @@ async def test_start_that_is_never_answered_is_given_up() -> None:
         yield vendor(request)
 
     async with serving(hanging) as server:
-        action = heartbeat(server, timeout_seconds=0.2)
+        action = heartbeat(server, timeout_seconds=2)
         result = await checkpoint(actions=[action]).run_async()
 
     assert result.action_results[0].status == "success"

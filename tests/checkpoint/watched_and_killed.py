@@ -22,7 +22,7 @@ from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
 from truthound.checkpoint.triggers import FileWatchTrigger
 from truthound.store import database
 
-PATIENCE = 40.0  # seconds to end what is left
+PATIENCE = 100.0  # seconds to end what is left
 
 
 def die_after(milliseconds: int) -> None:
@@ -57,15 +57,17 @@ async def work(folder: Path, milliseconds: int) -> None:
     runner = AsyncCheckpointRunner(
         store=store, recovery=os.environ["RECOVERY"], result_queue_size=None
     ).add_checkpoint(checkpoint)
-    if milliseconds:
+    if milliseconds % 2:  # maybe before it has begun to watch
         die_after(milliseconds)
     async with asyncio.timeout(PATIENCE), runner:
         (folder / "watching").touch()
+        if milliseconds and not milliseconds % 2:
+            die_after(milliseconds)
         wanted = {path.name for path in landing.glob("*.csv")}
         done: set[str] = set()
         while milliseconds or not wanted <= done:
-            await asyncio.sleep(0.02)
-            done = await asyncio.to_thread(finished, store)
+            await asyncio.sleep(0.2)
+            done = set() if milliseconds else await asyncio.to_thread(finished, store)
 
 
 def main() -> None:

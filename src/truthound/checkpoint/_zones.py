@@ -14,7 +14,7 @@ def zone_of(name: str | tzinfo | None) -> tzinfo:
     Raises:
         ConfigurationError: there is none of that name.
     """
-    if name is None:
+    if name is None or name == "UTC":  # without a look at the disk
         return UTC
     if isinstance(name, tzinfo):
         return name

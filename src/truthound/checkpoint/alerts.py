@@ -98,7 +98,7 @@ def _alert(checkpoint: str, standing: Standing) -> Alert:
         since=standing.since,
         runs=standing.runs,
         told=told,
-        waiting={name: waiting.until for name, waiting in standing.waiting.items()},
+        waiting={k: v.until for k, v in standing.waiting.items() if not v.is_sent},
         acknowledged_by=standing.acknowledged_by,
         acknowledged_at=standing.acknowledged_at,
     )

@@ -125,8 +125,8 @@ def _chosen(name: str, checkpoint: str | None, config: str | None) -> tuple[Any,
         if not checkpoints:
             raise UnknownNameError("checkpoint", checkpoint, known)
     there = [(owner, action) for owner in checkpoints for action in owner.actions]
-    for attribute in ("name", "action_type"):
-        found = [pair for pair in there if getattr(pair[1], attribute) == name]
+    for called in (_name, _type, _word):
+        found = [pair for pair in there if called(pair[1]) == name]
         different = [
             pair
             for number, pair in enumerate(found)
@@ -140,7 +140,24 @@ def _chosen(name: str, checkpoint: str | None, config: str | None) -> tuple[Any,
             )
         if different:
             return different[0]
-    raise UnknownNameError("action", name, {action.name for _, action in there})
+    known_names = {called(action) for _, action in there for called in (_name, _word)}
+    raise UnknownNameError("action", name, known_names - {""})
+
+
+def _name(action: Any) -> str:
+    return str(action.name)
+
+
+def _type(action: Any) -> str:
+    return str(action.action_type)
+
+
+def _word(action: Any) -> str:
+    """Return how a configuration calls its type."""
+    from truthound.checkpoint.actions import TYPES
+
+    words = {cls: word for word, cls in TYPES.items()}
+    return words.get(type(action).__name__, "")
 
 
 def _alike(one: Any, other: Any) -> bool:

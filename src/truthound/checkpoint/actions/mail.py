@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import email.policy
 import hashlib
 import logging
@@ -95,22 +97,6 @@ class EmailConfig(NotificationConfig):
                 "expected somebody in to_addresses, cc_addresses or bcc_addresses"
             )
         check_places("subject_template", self.subject_template, ANY)
-        self._warn()
-
-    def _warn(self) -> None:
-        is_tls = self.use_tls or self.use_ssl
-        if is_tls and not self.ssl_verify:
-            logger.warning(
-                "mail to %s: ssl_verify is off: anybody in between can read and change "
-                "what is sent",
-                self.smtp_host,
-            )
-        if self.smtp_user and not is_tls and self.smtp_host not in LOCAL:
-            logger.warning(
-                "mail to %s: the password is sent without TLS: anybody in between can "
-                "read it",
-                self.smtp_host,
-            )
 
     def recipients(self) -> list[Address]:
         """Return all who get it, each once."""
@@ -138,6 +124,10 @@ class EmailNotification(Notification[EmailConfig]):
 
     action_type: str = "email"
 
+    def __init__(self, config: EmailConfig | None = None, **options: Any) -> None:
+        super().__init__(config, **options)
+        _warn_of(self._config)
+
     def validate_config(self) -> list[str]:
         config: Any = self._config
         found = []
@@ -150,7 +140,15 @@ class EmailNotification(Notification[EmailConfig]):
         return found
 
     def _secrets(self) -> list[Secret]:
-        return [self._config.smtp_password]  # type: ignore[list-item]
+        config: Any = self._config
+        found: list[Secret] = [config.smtp_password]
+        with contextlib.suppress(ConfigurationError):  # a variable is not set
+            if password := config.smtp_password.reveal():
+                # As it is sent, which a server may repeat.
+                sent = (password, f"\0{config.smtp_user}\0{password}")
+                forms = (base64.b64encode(text.encode()).decode() for text in sent)
+                found.extend(Secret(form) for form in forms)
+        return found
 
     async def _notify(
         self, message: Message, checkpoint_result: CheckpointResult
@@ -249,6 +247,22 @@ def addresses(option: str, given: Sequence[str] | str) -> list[Address]:
             raise ConfigurationError(f"{option}: {text!r} is more than one line")
         found += [_address(option, text, *pair) for pair in getaddresses([text])]
     return [address for address in found if address is not None]
+
+
+def _warn_of(config: EmailConfig) -> None:
+    is_tls = config.use_tls or config.use_ssl
+    if is_tls and not config.ssl_verify:
+        logger.warning(
+            "mail to %s: ssl_verify is off: anybody in between can read and change "
+            "what is sent",
+            config.smtp_host,
+        )
+    if config.smtp_user and not is_tls and config.smtp_host not in LOCAL:
+        logger.warning(
+            "mail to %s: the password is sent without TLS: anybody in between can "
+            "read it",
+            config.smtp_host,
+        )
 
 
 def _check_host(host: str) -> None:

@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from truthound._clock import SYSTEM_CLOCK
@@ -87,6 +86,13 @@ class Landing:
         is_file = self.place.pattern is None and top.is_file()
         self._folder, self._only = (top.parent, top.name) if is_file else (top, None)
 
+    def holds(self, path: str) -> bool:
+        """Tell whether a path is one of those that are told of here."""
+        top = str(self.place.top)
+        if top == ".":
+            return not path.startswith(os.sep)
+        return path == top or path.startswith(top.rstrip(os.sep) + os.sep)
+
     @property
     def recursive(self) -> bool:
         """Whether folders below are watched."""
@@ -122,14 +128,14 @@ class Landing:
         """Return the path below the place, by which the file is known."""
         top = str(self._folder)
         if top == ".":
-            return path
+            return path.removeprefix("./")
         # Without a look at the disk, which os.path.relpath takes.
         return path[len(top.rstrip(os.sep)) + 1 :] or "."
 
     def unit(self, path: str) -> str:
         """Return what counts when something happens to a file: it, or its folder."""
         if self._marker is not None and self._marker.of_folder:
-            return os.path.dirname(path)  # noqa: PTH120
+            return os.path.dirname(path) or "."  # noqa: PTH120
         return path
 
     def is_new(self, path: str, signature: Whole, moment: int) -> bool:
@@ -294,5 +300,5 @@ class Landing:
                 path = os.path.join(folder, name)  # noqa: PTH118
                 if self.accepts(path, top) and not self.is_marker(path):
                     signature = signature_of(path)
-                    if signature is not None and Path(path).is_file():
+                    if signature is not None:
                         yield path, signature

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -92,11 +93,13 @@ class Seen:
 
 
 def signature_of(path: str) -> Signature | None:
-    """Return the signature of a file; None: there is none. Blocks."""
+    """Return the signature of a file; None: there is none, or it is a pipe. Blocks."""
     try:
         status = os.stat(path)  # noqa: PTH116 - many times
     except OSError:
         return None
+    if not stat.S_ISREG(status.st_mode):
+        return None  # whoever opens it might wait for ever
     return status.st_mtime_ns, status.st_size
 
 

@@ -133,6 +133,10 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
         source = getattr(getattr(self.checkpoint, "config", None), "data_source", None)
         if isinstance(source, str) and source == ARRIVED and not self.per_file:
             found.append(f"per_file: data_source is {ARRIVED}, which needs it")
+        if isinstance(source, str) and source == ARRIVED and self.run_immediately:
+            found.append(
+                f"run_immediately: data_source is {ARRIVED}: there is none yet"
+            )
         return found
 
     def anew(self) -> list[Landing]:
@@ -191,7 +195,9 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
         with self._lock:
             for arrival in arrivals:
                 seen, below = arrival.landing.seen, arrival.landing.below(arrival.path)
-                if arrival.found is None:
+                if arrival.found is None and arrival.files:
+                    seen.known.pop(below, None)  # the store, when its run has ended
+                elif arrival.found is None:
                     seen.forget(below)
                 elif arrival.found.is_kept:
                     seen.count(below, arrival.found)
@@ -230,7 +236,7 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
     def landing_of(self, path: str) -> Landing | None:
         """Return the place where a file lies, by its path."""
         for landing in self.landings():
-            if path.startswith(str(landing.place.top)):
+            if landing.holds(path):
                 return landing
         return None
 
