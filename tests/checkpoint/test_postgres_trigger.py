@@ -171,6 +171,32 @@ async def test_table_that_nobody_notifies_of_is_looked_at() -> None:
             await until(lambda: results)
 
 
+async def test_row_is_seen_as_soon_as_it_is_notified_of() -> None:
+    async with (
+        opened("postgres_notify") as broker,
+        connected(broker.trigger(poll_seconds=3600)) as trigger,
+    ):
+        waiting = asyncio.ensure_future(trigger.receive(1))
+        await asyncio.wait([waiting], timeout=0.2)  # it has looked, and found nothing
+        assert not waiting.done()
+        await broker.send(b"1")
+        async with asyncio.timeout(10):
+            (found,) = await waiting
+    assert found.body == b"1"
+
+
+async def test_row_that_one_gives_back_another_gets() -> None:
+    async with opened("postgres_notify") as broker:
+        one, other = broker.trigger(), broker.trigger()
+        async with connected(one), connected(other):
+            await broker.send(b"1")
+            await one.give_back(await one.receive(1), 0.0)
+            async with asyncio.timeout(10):
+                (found,) = await other.receive(1)
+            assert await broker.taken() == 1
+    assert found.attempt == 2
+
+
 async def test_two_processes_share_a_table() -> None:
     async with opened("postgres_notify") as broker:
         await broker.send(*(b"%d" % n for n in range(20)))

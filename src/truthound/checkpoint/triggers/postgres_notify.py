@@ -139,7 +139,6 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
                     library, self._working, config.table, is_deleted=config.delete_done
                 )
                 await self._rows.look()
-        self._news.set()
         loop = asyncio.get_running_loop()
         self._watch = loop.create_task(self._listen(self._listening))
 
