@@ -262,6 +262,23 @@ async def test_poison_goes_to_the_dead_letters_and_says_so(kind: str) -> None:
         assert "after 3 deliveries: as the message says" in told
 
 
+async def test_poison_takes_no_others_of_its_batch_with_it(kind: str) -> None:
+    async with opened(kind) as broker:
+        await broker.send(b"1", b'{"fails": 99}', b"3")
+        options: Any = {"batch_size": 3, "batch_window_seconds": 5}
+        checkpoint = checked(
+            broker, retry_delay_seconds=0.05, max_attempts=2, **options
+        )
+        async with running(checkpoint) as (_, results, _errors):
+            await until(lambda: results)
+            checkpoint.triggers[0].config.batch_window_seconds = 0.0
+            await settle(broker)
+
+        assert results[0].metadata["message_count"] == 3
+        assert [r.metadata["message_count"] for r in results[1:]] == [1, 1, 1]
+        assert await broker.dead() == [b'{"fails": 99}']
+
+
 async def test_run_that_was_cut_off_gives_its_message_back(kind: str) -> None:
     async with opened(kind) as broker:
         await broker.send(b"1")

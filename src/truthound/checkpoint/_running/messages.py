@@ -171,9 +171,10 @@ class MessageDriver(Driver):
             fresh = await self._fresh(received)
             try:
                 while fresh:
-                    if not await self._begun(fresh[:size]):
+                    number = _together(fresh, size)
+                    if not await self._begun(fresh[:number]):
                         return
-                    del fresh[:size]
+                    del fresh[:number]
             finally:
                 for batch in fresh:
                     self._settling.give_back(batch, 0.0)
@@ -281,7 +282,7 @@ class MessageDriver(Driver):
             self._settling.give_back(batch, 0.0)
         elif run.done.result().status != CheckpointStatus.ERROR:
             self._settling.acknowledge(batch)
-        elif attempt >= config.max_attempts:
+        elif attempt >= config.max_attempts and len(batch.messages) == 1:
             self._settling.bury(batch, str(run.done.result().error or "an error"))
         else:
             self._settling.give_back(batch, delay)
@@ -324,6 +325,20 @@ class MessageDriver(Driver):
     async def _left(self) -> None:
         await _stopped(self._tasks)
         await self._disconnected()
+
+
+def _together(batches: Sequence[Batch], most: int) -> int:
+    """Return how many of the first go into one run.
+
+    A message that is delivered again has a run of its own: if it is poison, it is not
+    to take others with it.
+    """
+    number = 0
+    for batch in batches[:most]:
+        if batch.attempts[batch.key] > 1:
+            break
+        number += 1
+    return max(1, number)
 
 
 async def _stopped(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -226,7 +226,7 @@ def described(message: Received, attempt: int) -> dict[str, Any]:
         coded = base64.b64encode(body).decode()
         return {**told, "body": coded, "encoding": "base64"}
     try:
-        told["body"] = json.loads(text, parse_constant=_refused, parse_float=_finite)
+        told["body"] = _READER.decode(text)
     except (ValueError, RecursionError):
         told["body"] = text
     return told
@@ -239,6 +239,10 @@ def _refused(constant: str) -> Any:
 def _finite(text: str) -> float:
     number = float(text)
     return number if math.isfinite(number) else _refused(text)
+
+
+# Made once: json.loads() would make one for each message.
+_READER = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
 
 
 def _digest(text: str) -> str:

@@ -112,7 +112,7 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
         self._is_lost = False
         self._asked = 0  # messages that the server has been asked for
         self._expires = 0.0
-        self._acknowledging: dict[str, tuple[int, asyncio.Future[None]]] = {}
+        self._acknowledging: dict[str, asyncio.Future[None]] = {}
         self._number = 0
 
     def library(self) -> Any:
@@ -170,14 +170,16 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
         return found
 
     async def acknowledge(self, messages: Sequence[Received]) -> None:
-        # Each is confirmed: what was only sent may be on its way when the line breaks.
+        # Confirmed: what was only sent may be on its way when the line breaks. The
+        # server takes them in their order, so that the last one is enough.
         self._number += 1
         name = f"{self._inbox}.{self._number}"
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._acknowledging[name] = (len(messages), done)
+        self._acknowledging[name] = done
         try:
-            for message in messages:
-                await self._client.publish(message.raw.reply, b"+ACK", reply=name)
+            for message in messages[:-1]:
+                await self._client.publish(message.raw.reply, b"+ACK")
+            await self._client.publish(messages[-1].raw.reply, b"+ACK", reply=name)
             async with asyncio.timeout(SILENCE):
                 await done
         finally:
@@ -340,20 +342,17 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
         return [m.reply for m in self._came if m.reply.startswith("$JS.ACK.")]
 
     async def _heard(self, message: Any) -> None:
-        waits = self._acknowledging.get(message.subject)
-        if waits is None:
+        done = self._acknowledging.get(message.subject)
+        if done is None:
             self._came.append(message)
             self._news.set()
-            return
-        number, done = waits
-        self._acknowledging[message.subject] = (number - 1, done)
-        if number == 1 and not done.done():
+        elif not done.done():
             done.set_result(None)
 
     async def _closed(self) -> None:
         self._is_lost = True
         self._news.set()
-        for _, done in self._acknowledging.values():
+        for done in self._acknowledging.values():
             if not done.done():
                 done.set_exception(ConnectionError("the connection is lost"))
 
