@@ -115,7 +115,7 @@ def _nothing_blocks_the_loop() -> Iterator[None]:
         # pipelines, the first use of a time zone.
         for function in blocking.functions.values():
             function.can_block_in("truthound/automation/config.py", "load_config")
-            function.can_block_in("truthound/checkpoint/triggers/_wall.py", "zone_of")
+            function.can_block_in("truthound/checkpoint/_zones.py", "zone_of")
         yield
 
 

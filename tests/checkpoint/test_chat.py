@@ -166,9 +166,14 @@ async def test_links_note_and_examples_are_told(name: str) -> None:
 
 
 @every_vendor
-@pytest.mark.parametrize("text", TEXTS)
-async def test_vendor_takes_whatever_the_data_says(name: str, text: str) -> None:
-    await sent(name, with_texts(text), include_examples=3, custom_message=text or "x")
+async def test_vendor_takes_whatever_the_data_says(name: str) -> None:
+    async with talking(name, include_examples=3) as (action, vendor, _):
+        for text in TEXTS:
+            action.config.custom_message = text
+            told = await action.execute_async(with_texts(text))
+            assert told.status == "success", (text[:80], told.error)
+
+    assert len(vendor.messages) == len(TEXTS)
 
 
 @every_vendor
@@ -288,6 +293,7 @@ async def test_grouped_runs_are_one_message(name: str) -> None:
 def echo(request: Received) -> str:
     """Return what a careless server repeats of a request."""
     parts = [request.target, quote(request.target, safe="")]
+    parts += [part.rpartition(":")[2] for part in request.target.split("/")]
     parts += [request.headers.get("authorization", ""), request.target.split("/")[-1]]
     return " ".join(parts)
 
@@ -314,8 +320,10 @@ FAULTS: dict[str, Any] = {
 
 
 @every_vendor
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("has_aiohttp", [True, False], ids=["aiohttp", "httpx2"])
+@pytest.mark.parametrize(
+    ("fault", "has_aiohttp"),
+    [*((fault, True) for fault in FAULTS), ("404", False), ("nonsense", False)],
+)
 async def test_no_fault_shows_a_secret(
     name: str,
     fault: str,
@@ -340,6 +348,21 @@ async def test_no_fault_shows_a_secret(
     seen += str(vars(action.config)) + caplog.text + spans
     seen += Path("s.db").read_bytes().decode("latin-1")
     assert "canary" not in seen.lower()
+
+
+@pytest.mark.parametrize("pad", [170, 185, 195])
+@pytest.mark.parametrize("name", ["slack bot", "telegram"])
+async def test_secret_that_is_cut_is_not_shown_in_part(name: str, pad: int) -> None:
+    token = {"slack bot": slack.TOKEN, "telegram": telegram.TOKEN}[name]
+    text = "x" * pad + " " + token
+    no = reply(
+        200, json.dumps({"ok": False, "error": text, "description": text}).encode()
+    )
+    async with talking(name, no) as (action, _, _):
+        told = await action.execute_async(RESULT)
+
+    assert "xxx" in told.error
+    assert token[:4] not in told.error
 
 
 @every_vendor
@@ -434,8 +457,22 @@ async def test_problem_of_a_secret_is_found_before_and_told_later(
             "mention_user_ids: expected the id of somebody",
         ),
         (
+            lambda: DiscordNotification(webhook_url="https://x", mention_role_ids=0.5),
+            "mention_role_ids: expected the id of somebody",
+        ),
+        (
             lambda: DiscordNotification(webhook_url="https://x", thread_id="-1"),
             "thread_id: expected the id of a thread",
+        ),
+        (
+            lambda: DiscordNotification(
+                webhook_url="https://x", mention_user_ids=range(10**18, 10**18 + 99)
+            ),
+            "mention_user_ids and mention_role_ids are too many for a message",
+        ),
+        (
+            lambda: DiscordNotification(webhook_url="https://x", avatar_url="me.png"),
+            "avatar_url: expected an address",
         ),
         (lambda: TelegramNotification(chat_id=1), "the option bot_token is missing"),
         (
@@ -548,6 +585,13 @@ async def test_slack_shows_a_reply_in_the_channel_if_asked() -> None:
         await action._notify(again, RESULT)
 
     assert vendor.messages[1]["reply_broadcast"] is True
+
+
+@pytest.mark.parametrize("name", ["slack hook", "slack bot"])
+async def test_slack_mentions_where_it_is_heard(name: str) -> None:
+    message = await sent(name, mention_on_failure=["U1", "here"])
+
+    assert message["text"] == "<@U1> <!here> rides: warning"
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ ENDLESS = replace(
     tags={f"{n}&": "<" * 900 for n in range(20)},
     links={"😀" * 90 + str(n): "https://x.example/" + "&" * 1_400 for n in range(9)},
 )
+LONG = Finding(name="n" * 150, severity="low", message="m" * 450)
 SIZES = [
     MESSAGE,
     ENDLESS,
@@ -84,6 +85,8 @@ SIZES = [
     grouped([MESSAGE] * 300),
     grouped([ENDLESS] * 300),
     replace(ENDLESS, error=None, note=None),
+    # Each embed is within its limits, but not all of them together.
+    grouped([replace(MESSAGE, findings=[LONG] * 3)] * 5),
 ]
 
 

@@ -161,6 +161,7 @@ def test_addresses_that_lead_nowhere_are_left_out() -> None:
     links = {
         "script": "javascript:alert(1)",
         "no host": "https:///x",
+        "no page": "ftp://x.example/y",
         "broken": "http://[::1",
         "endless": "https://x.example/" + "y" * 5_000,
         "page": 'https://x.example/a b"<c>\u202e',

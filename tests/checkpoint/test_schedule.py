@@ -20,6 +20,7 @@ from probes import LoopClock, Probe
 from processes import until
 from truthound._clock import Clock
 from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
+from truthound.checkpoint.config import load_checkpoints
 from truthound.checkpoint.triggers import CronTrigger, ScheduleTrigger
 from truthound.checkpoint.triggers._window import Window
 from truthound.errors import ConfigurationError
@@ -267,6 +268,32 @@ def test_wrong_day_of_a_file_is_named_with_its_line(tmp_path: Path) -> None:
 def test_random_part_is_less_than_the_interval() -> None:
     with pytest.raises(ConfigurationError, match="less than the interval, which is 60"):
         ScheduleTrigger(interval_minutes=1, jitter_seconds=60)
+
+
+def test_options_of_a_configuration_file(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "days.txt").write_text("2026-12-24\n")
+    (tmp_path / "sub" / "truthound.yaml").write_text(
+        "checkpoints:\n"
+        "  rides:\n"
+        "    data_source: rides.csv\n"
+        "    triggers:\n"
+        "      - {type: schedule, interval_hours: 1, holidays: days.txt}\n"
+        "      - type: cron\n"
+        "        expression: '@daily'\n"
+        "        holidays: [2026-12-24, '2026-12-25']\n"
+        "        start_time: 2026-03-01T06:00\n"
+        "        end_time: 2026-12-31T00:00\n"
+        "        jitter_seconds: 30\n"
+    )
+    (checkpoint,) = load_checkpoints(tmp_path / "sub" / "truthound.yaml")
+    schedule, cron = checkpoint.triggers
+    assert schedule.config.holidays == [date(2026, 12, 24)]
+    assert cron.config.holidays == [date(2026, 12, 24), date(2026, 12, 25)]
+    assert cron.config.start_time == datetime(2026, 3, 1, 6, tzinfo=UTC)
+    assert cron.config.end_time == datetime(2026, 12, 31, tzinfo=UTC)
+    plain = checkpoint.to_dict()["triggers"]
+    assert plain[0]["holidays"] == ["2026-12-24"]
 
 
 # ---------------------------------------------------------------------- random part

@@ -57,10 +57,12 @@ async def work(folder: Path, milliseconds: int) -> None:
     runner = AsyncCheckpointRunner(
         store=store, recovery=os.environ["RECOVERY"], result_queue_size=None
     ).add_checkpoint(checkpoint)
-    if milliseconds:
+    if milliseconds % 2:  # maybe before it has begun to watch
         die_after(milliseconds)
     async with asyncio.timeout(PATIENCE), runner:
         (folder / "watching").touch()
+        if milliseconds and not milliseconds % 2:
+            die_after(milliseconds)
         wanted = {path.name for path in landing.glob("*.csv")}
         done: set[str] = set()
         while milliseconds or not wanted <= done:

@@ -113,7 +113,7 @@ def test_nothing_is_lost_or_torn_wherever_a_process_is_killed(
     passed: Counter[str] = Counter()
     kills = runs = duplicates = case = 0
     early, later = cycle(EARLY), cycle(p for p in POINTS if p not in EARLY)
-    # How often a child passes a point is chance: one that was not reached is met earlier
+    # How often a child passes a point is chance: one that was not reached is met sooner
     # the next time, until it is met at its first passage.
     reach = {point: 1 if point in ONCE else 8 for point in POINTS}
     while kills < KILLS or (set(passed) != set(POINTS) and case < KILLS):

@@ -78,7 +78,8 @@ def live(text: str) -> list[str]:
     text = _CODE.sub(lambda m: "" if "```" not in m[1] else "`", text)
     text = re.sub(r"\\[^A-Za-z0-9\s]", "\ufffd", text)  # escaped
     return re.findall(
-        r"\*\*|[\\`*_~|]|<[^>\n]*>|\[|\]|@|#|\w+://|:\w+:|^\s*[-+>] |^\s*\d+\. ",
+        r"\*\*|[\\`*_~|]|<[^>\n]*>|\[|\]|@|#|\w+://|:\w*[A-Za-z_]\w*:"
+        r"|^\s*[-+>] |^\s*\d+\. ",
         text,
         re.MULTILINE,
     )

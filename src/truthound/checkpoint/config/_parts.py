@@ -18,6 +18,7 @@ from truthound.secrets import Secret, references, refers, resolved
 # Options that are paths: relative ones begin at the folder of the file.
 _PATHS = {"store_path", "site_path", "working_directory", "paths", "config_path"}
 _PATHS |= {"ca_file"}
+_MAYBE_PATHS = {"holidays"}  # if it is no list
 _HOMES: dict[str, Any] = {"actions": actions, "triggers": triggers}
 
 
@@ -140,7 +141,7 @@ class Parts:
         wrong = mismatch(expected, plain)
         if wrong:
             raise ConfigurationError(wrong)
-        if option in _PATHS:
+        if option in _PATHS or (option in _MAYBE_PATHS and isinstance(plain, str)):
             return self._located(plain)
         return plain
 

@@ -107,11 +107,11 @@ def _start_of(message: Message) -> Message:
 def _one(message: Message) -> Message:
     findings = [_finding(finding) for finding in message.findings[:ISSUES]]
     more = message.more_findings + len(message.findings) - len(findings)
-    links = {
-        clean(label, NAME) or "link": address
-        for label, given in list(message.links.items())[:LINKS]
+    links = [
+        (clean(label, NAME) or "link", address)
+        for label, given in message.links.items()
         if (address := _address(given)) is not None
-    }
+    ]
     tags = [
         (clean(key, NAME), clean(value, NAME)) for key, value in message.tags.items()
     ]
@@ -126,7 +126,7 @@ def _one(message: Message) -> Message:
         note=clean(note, ERROR, lines=True).strip() if note else None,
         findings=findings,
         more_findings=more,
-        links=links,
+        links=dict(links[:LINKS]),
         tags=dict(tags[:TAGS]),
         others=(),
     )

@@ -50,7 +50,7 @@ def escaped(text: str) -> str:
 
 
 def _escaped(line: str) -> str:
-    text = re.sub(r"[\\`*_~|<>\[\]()#@]|:(?=//|\w+:)", r"\\\g<0>", line)
+    text = re.sub(r"[\\`*_~|<>\[\]()#@]|:(?=//|\w*[A-Za-z_]\w*:)", r"\\\g<0>", line)
     # A list, where it begins the line.
     return re.sub(r"\A(\s*)([-+]|\d+(?=\.))", _no_list, text)
 
