@@ -12,7 +12,7 @@ def test_rabbitmq_queue() -> None:
     lines = run("rabbitmq_queue.py", services.rabbitmq_url()).splitlines()
     assert lines[:2] == [
         "message-0, delivery 1: success",
-        "message-1, delivery 1: success",
+        "message-1, delivery 1: warning",
     ]
     assert "message-2, delivery 2: error" in lines
     assert lines[-1] == "dead letter b'?': TypeError: a message without a day: '?'"

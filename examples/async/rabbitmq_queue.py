@@ -12,27 +12,28 @@ import asyncio
 import secrets
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import aio_pika
 import polars as pl
 
-from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint, CheckpointResult
+from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
 from truthound.checkpoint.triggers import RabbitMQTrigger
 
 URL = "amqp://guest:guest@localhost:5672/"
 
 
-class Orders(Checkpoint):
-    """Checks the orders of the day that the message names."""
+DAYS = {1: [9.5, 3.0, 4.25], 2: [1.0, None]}
 
-    async def run_async(self, context: Any = None, **more: Any) -> CheckpointResult:
-        """Run, unless the message makes no sense."""
-        body = (context or {})["message"]["body"]
-        if not isinstance(body, dict):
-            raise TypeError(f"a message without a day: {body!r}")
-        return await super().run_async(context, **more)
+
+def orders_of(context: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the orders of the day that the message names."""
+    body = context["message"]["body"]
+    if not isinstance(body, dict):
+        raise TypeError(f"a message without a day: {body!r}")
+    return pl.DataFrame({"price": DAYS[body["day"]]})
 
 
 async def main(url: str, folder: Path) -> None:
@@ -41,9 +42,9 @@ async def main(url: str, folder: Path) -> None:
     trigger = RabbitMQTrigger(
         url=url, queue=queue, max_attempts=2, retry_delay_seconds=0.1
     )
-    orders = Orders(
+    orders = Checkpoint(
         "orders",
-        data_source=pl.DataFrame({"id": [1, 2, 3], "price": [9.5, 3.0, 4.25]}),
+        data_source=orders_of,
         validators=["null"],
         triggers=[trigger],
     )

@@ -6,23 +6,20 @@ by which the receiver can tell.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import http.server
 import os
 import random
 import signal
-import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from brokers import opened
+from forking import Tell, forking
 
 POINTS = (  # as the program names them
     "Redis is connected",
@@ -46,7 +43,6 @@ IS_TORTURE = os.environ.get("TRUTHOUND_TEST_PROFILE") == "torture"
 KILLS = 200 if IS_TORTURE else 20
 MESSAGES = 6  # for each broker, in each case
 TURNS = 5  # processes of a case that may be killed
-Tell = Callable[..., Awaitable[int]]
 
 
 class Hook:
@@ -89,30 +85,6 @@ def hook() -> Iterator[tuple[Hook, str]]:
     thread.join()
 
 
-@contextlib.asynccontextmanager
-async def forking() -> AsyncIterator[Tell]:
-    """Yield what lets a child work; it returns how that has ended."""
-    program = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(PROGRAM),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert program.stdin is not None
-    assert program.stdout is not None
-    lines, answers = program.stdin, program.stdout
-
-    async def tell(*told: Any) -> int:
-        lines.write("\t".join(map(str, told)).encode() + b"\n")
-        return int(await answers.readline())
-
-    try:
-        yield tell
-    finally:
-        lines.close()
-        assert await program.wait() == 0
-
-
 @pytest.mark.realtime
 @pytest.mark.timeout(3000 if IS_TORTURE else 120)
 async def test_no_message_is_lost_wherever_a_process_is_killed(
@@ -122,7 +94,7 @@ async def test_no_message_is_lost_wherever_a_process_is_killed(
     chance, points = random.Random(7), cycle(POINTS)
     passed: Counter[str] = Counter()
     case = 0
-    async with forking() as tell:
+    async with forking(PROGRAM) as tell:
         while passed.total() < KILLS:
             folder = tmp_path / str(case)
             folder.mkdir()

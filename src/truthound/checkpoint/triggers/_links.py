@@ -19,8 +19,9 @@ def translated(*errors: type[BaseException]) -> Iterator[None]:
     except errors as error:
         if isinstance(error, (ConnectionError, asyncio.CancelledError)):
             raise
-        said = str(error) or type(error).__name__
-        raise ConnectionError(f"{type(error).__name__}: {said}") from error
+        kind, said = type(error).__name__, str(error)
+        told = said if said.startswith(kind) else f"{kind}: {said}"
+        raise ConnectionError(told) from error
 
 
 def texts(option: str, given: Any, *, missing: str = "") -> list[str]:

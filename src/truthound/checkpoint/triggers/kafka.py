@@ -146,6 +146,12 @@ class KafkaTrigger(MessageTrigger[KafkaConfig]):
             async with asyncio.timeout(CONNECT):
                 with self._translated():
                     await self._consumer.start()
+        except ConnectionError as error:
+            if isinstance(error.__cause__, library.errors.KafkaConnectionError):
+                # In its own words they come in another order each time.
+                servers = ", ".join(config.bootstrap_servers)
+                raise ConnectionError(f"cannot connect to {servers}") from error
+            raise
         except TimeoutError:
             raise ConnectionError(
                 f"no partitions within {CONNECT:g} s; aiokafka's log may say why"
