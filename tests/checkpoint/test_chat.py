@@ -457,8 +457,22 @@ async def test_problem_of_a_secret_is_found_before_and_told_later(
             "mention_user_ids: expected the id of somebody",
         ),
         (
+            lambda: DiscordNotification(webhook_url="https://x", mention_role_ids=0.5),
+            "mention_role_ids: expected the id of somebody",
+        ),
+        (
             lambda: DiscordNotification(webhook_url="https://x", thread_id="-1"),
             "thread_id: expected the id of a thread",
+        ),
+        (
+            lambda: DiscordNotification(
+                webhook_url="https://x", mention_user_ids=range(10**18, 10**18 + 99)
+            ),
+            "mention_user_ids and mention_role_ids are too many for a message",
+        ),
+        (
+            lambda: DiscordNotification(webhook_url="https://x", avatar_url="me.png"),
+            "avatar_url: expected an address",
         ),
         (lambda: TelegramNotification(chat_id=1), "the option bot_token is missing"),
         (
@@ -571,6 +585,13 @@ async def test_slack_shows_a_reply_in_the_channel_if_asked() -> None:
         await action._notify(again, RESULT)
 
     assert vendor.messages[1]["reply_broadcast"] is True
+
+
+@pytest.mark.parametrize("name", ["slack hook", "slack bot"])
+async def test_slack_mentions_where_it_is_heard(name: str) -> None:
+    message = await sent(name, mention_on_failure=["U1", "here"])
+
+    assert message["text"] == "<@U1> <!here> rides: warning"
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,14 @@ from hypothesis import strategies as st
 
 from probes import Probe
 from processes import eventually, until
+from truthound._clock import SYSTEM_CLOCK
 from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
 from truthound.checkpoint.config import load_checkpoints
 from truthound.checkpoint.triggers import FileWatchTrigger
 from truthound.checkpoint.triggers._paths import Marker, among, place_of
+from truthound.checkpoint.triggers._seen import modified_of
 from truthound.errors import ConfigurationError, StoreError
-from truthound.store import Store
+from truthound.store import RunRecord, RunState, Store
 
 PATIENCE = 20  # seconds, until something counts as hanging
 GOOD = "id\n1\n2\n"
@@ -486,6 +488,54 @@ async def known(store: Path, landing: Path) -> list[str]:
     async with Store(store) as opened:
         key = f"rides|0:file_watch|{landing}"
         return [part.file for part in await asyncio.to_thread(opened.load, key)]
+
+
+async def test_file_that_ends_the_process_again_and_again_is_left_out(
+    tmp_path: Path,
+) -> None:
+    landing, place = tmp_path / "landing", tmp_path / "runs.db"
+    landing.mkdir()
+    w = Watching(landing, per_file=True, store=place)
+    async with w:
+        pass
+    put(landing / "poison.csv")
+    put(landing / "fine.csv")
+    now = SYSTEM_CLOCK.now()
+    async with Store(place) as store:
+        for name, number in (("poison.csv", 5), ("fine.csv", 4)):
+            status = (landing / name).stat()
+            told = {
+                "file": str(landing / name),
+                "file_modified": modified_of((status.st_mtime_ns, status.st_size)),
+                "file_size": status.st_size,
+            }
+            for n in range(number):
+                record = RunRecord(
+                    run_id=f"{name}{n}",
+                    checkpoint="rides",
+                    state=RunState.ACCEPTED,
+                    owner="gone",
+                    accepted_at=now,
+                    trigger="file_watch",
+                    context=told,
+                )
+                await store.accept([record])
+                await store.begun(record.run_id, 1, "gone", now)
+
+    async with Watching(landing, per_file=True, store=place) as w:
+        await until(lambda: w.errors and checked(w))
+        assert "poison.csv: 5 runs of it have ended with their" in str(w.errors.pop())
+        await w.runner.wait_for_completion_async(PATIENCE)
+        assert checked(w) == ["fine.csv"]
+        put(landing / "poison.csv", "id\n3\n")
+        await until(lambda: len(checked(w)) == 2)
+        assert checked(w) == ["fine.csv", "poison.csv"]
+
+
+def checked(w: Watching) -> list[str]:
+    """Return the files whose runs were not only given an end."""
+    runs = [result for result in w.results if result.validation_run is not None]
+    return [Path(result.metadata["file"]).name for result in runs]
 
 
 async def test_store_that_fails_is_told_and_files_still_run(tmp_path: Path) -> None:

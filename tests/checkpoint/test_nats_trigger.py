@@ -57,6 +57,22 @@ async def test_stream_is_found_by_its_subject() -> None:
     assert len(results) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"stream": "nowhere"}, "there is no stream called 'nowhere'"),
+        (
+            {"stream": None, "subject": "no.where"},
+            "there is no stream with the subject 'no.where'",
+        ),
+    ],
+)
+async def test_missing_stream_is_named(options: Any, words: str) -> None:
+    trigger = NATSBroker().trigger(**options)
+    _, (error,) = await results_of(checkpoint(triggers=[trigger]), 1)
+    assert words in error
+
+
 async def test_consumer_is_that_of_the_checkpoint() -> None:
     async with opened("nats") as broker:
         await broker.send(b"1")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from truthound.async_core._telling import FileChange
 from truthound.checkpoint._running.drivers import PushDriver
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.triggers._landing import Arrival, Landing
-from truthound.checkpoint.triggers._seen import Print, Seen, signature_of
-from truthound.errors import StoreError
+from truthound.checkpoint.triggers._seen import Print, Seen, modified_of, signature_of
+from truthound.errors import StoreError, TriggerError
+from truthound.store import RunState
 
 if TYPE_CHECKING:
     from truthound.checkpoint._running.active import ActiveRun
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from truthound.checkpoint.triggers.file_watch import FileWatchTrigger
 
 ROWS = 2_000  # files of which one transaction writes
+TRIES = 5  # begun runs of a file that ended with their process
+LOOKED_AT = 1_000  # runs that were cut off, the latest
+TOLD = ("file", "file_modified", "file_size")
 
 
 class FileDriver(PushDriver):
@@ -46,6 +51,7 @@ class FileDriver(PushDriver):
                 except StoreError as error:  # as if there were no store, for now
                     self.failed(error)
             await from_disk(self._take_over)
+            await self._leave_out()
             trigger.on_seen = self._save_soon
         await super().begin()
 
@@ -121,6 +127,47 @@ class FileDriver(PushDriver):
                 arrivals.append(Arrival(landing, str(path), change, found, ()))
             if arrivals:
                 run.on_gone = partial(self._ended, arrivals, run)
+
+    async def _leave_out(self) -> None:
+        """Leave out files whose runs have ended the process again and again.
+
+        Else it would never come to the others.
+        """
+        from truthound.store._recovery import GIVEN_UP, GONE
+
+        entry, store = self.entry, self.entry.runs.ledger.store  # type: ignore[union-attr]
+        states = (RunState.INTERRUPTED, RunState.FAILED)
+        ask = partial(store.runs, entry.name, states=states, limit=LOOKED_AT)
+        tries: Counter[tuple[Any, ...]] = Counter()
+        try:
+            for record in await in_thread(ask, SOURCES):
+                context = record.context
+                said = (GONE, GIVEN_UP.format(record.attempt))
+                is_gone = record.error in said and record.began_at is not None
+                if is_gone and record.trigger == self.trigger.name:
+                    tries[tuple(context.get(key) for key in TOLD)] += record.attempt
+        except StoreError as error:
+            self.failed(error)
+        suspects = [told for told, number in tries.items() if number >= TRIES]
+        for path in await from_disk(partial(self._left_out, suspects)):
+            self.failed(
+                TriggerError(
+                    f"{path}: {TRIES} runs of it have ended with their process; it is "
+                    "left out until it changes"
+                )
+            )
+
+    def _left_out(self, suspects: Sequence[tuple[Any, ...]]) -> list[str]:
+        """Take those files as known that are still what they were. Blocks."""
+        found = []
+        for path, moment, size in suspects:
+            landing, signature = self.trigger.landing_of(str(path)), signature_of(path)
+            if landing is None or signature is None or landing.is_by_folder:
+                continue
+            if (modified_of(signature), signature[1]) == (moment, size):
+                landing.seen.count(landing.below(path), Print(signature))
+                found.append(path)
+        return found
 
     def _save_soon(self) -> None:
         if not self._is_saving and self._kept:

@@ -117,7 +117,7 @@ class MessageDriver(Driver):
                     pause, self._said = 0.0, ""
                 self._tell(error)
                 pause = min(LAST, max(FIRST, pause * 2))
-                await self._disconnected()
+                await undisturbed(self._disconnected())  # not half, if it stops now
                 await asyncio.sleep(pause)
 
     def _tell(self, error: BaseException) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -111,7 +111,8 @@ def ids_of(option: str, given: Any, wanted: str) -> list[str]:
     Raises:
         ConfigurationError: one is none.
     """
-    some = given if isinstance(given, (list, tuple)) else [given]
+    is_one = isinstance(given, str) or not isinstance(given, Iterable)
+    some = [given] if is_one else list(given)
     found = [str(one).strip() for one in some]
     for one in found:
         if not one.isascii() or not one.isdigit():

@@ -16,15 +16,13 @@ from truthound.checkpoint.actions._saying import (
     wakes,
     with_query,
 )
-from truthound.checkpoint.actions._sending import secret
+from truthound.checkpoint.actions._sending import check_address, secret
 from truthound.checkpoint.messages.discord import discord_embeds
-from truthound.checkpoint.messages.limits import DISCORD_USERNAME
+from truthound.checkpoint.messages.limits import DISCORD_CONTENT, DISCORD_USERNAME
 from truthound.checkpoint.messages.message import Message
 from truthound.checkpoint.model import ActionResult, CheckpointResult
 from truthound.errors import ConfigurationError
 from truthound.secrets import Secret
-
-MENTIONS = 40  # of each kind; ids have up to 20 digits, a message 2,000 characters
 
 
 @dataclass
@@ -62,9 +60,13 @@ class DiscordConfig(NotificationConfig):
         for option in ("mention_user_ids", "mention_role_ids"):
             given = getattr(self, option)
             found = ids_of(option, given, "the id of somebody, which is a number")
-            if len(found) > MENTIONS:
-                raise ConfigurationError(f"{option}: at most {MENTIONS} may be named")
             setattr(self, option, found)
+        if len(_mentions(self)) > DISCORD_CONTENT:
+            raise ConfigurationError(
+                "mention_user_ids and mention_role_ids are too many for a message"
+            )
+        if self.avatar_url is not None:
+            check_address("avatar_url", Secret(self.avatar_url))
         if self.thread_id is not None:
             wanted = "the id of a thread, which is a number"
             (self.thread_id,) = ids_of("thread_id", [self.thread_id], wanted)
@@ -119,7 +121,10 @@ class DiscordNotification(ChatNotification[DiscordConfig]):
         if wakes(message) and (config.mention_user_ids or config.mention_role_ids):
             allowed["users"] = config.mention_user_ids
             allowed["roles"] = config.mention_role_ids
-            users = [f"<@{one}>" for one in config.mention_user_ids]
-            roles = [f"<@&{one}>" for one in config.mention_role_ids]
-            payload["content"] = " ".join([*users, *roles])
+            payload["content"] = _mentions(config)
         return payload
+
+
+def _mentions(config: DiscordConfig) -> str:
+    users = [f"<@{one}>" for one in config.mention_user_ids]
+    return " ".join([*users, *(f"<@&{one}>" for one in config.mention_role_ids)])

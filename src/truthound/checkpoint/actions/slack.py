@@ -170,12 +170,12 @@ class SlackNotification(ChatNotification[SlackConfig]):
         if (refusal := self._not_ok(answer)) is not None:
             raise refusal
         found = told(answer)
-        stamp, channel = found.get("ts"), found.get("channel")
-        if not stamp:
+        if not found.get("ts"):
             raise ActionError("Slack answered without the ts of the message")
-        return self.result(
-            "success", "sent", thread=thread or str(stamp), channel=str(channel)
-        )
+        details = {"thread": thread or str(found["ts"])}
+        if found.get("channel"):
+            details["channel"] = str(found["channel"])
+        return self.result("success", "sent", **details)
 
     def _not_ok(self, answer: Any) -> ActionError | None:
         """Return what an answer with a good status says that is not ok."""
@@ -194,12 +194,14 @@ class SlackNotification(ChatNotification[SlackConfig]):
     def _payload(self, message: Message) -> dict[str, Any]:
         config = self._config
         whom = config.mention_on_failure if wakes(message) else ()
-        blocks = slack_blocks(message, mention=" ".join(map(_mention, whom)))
+        mention = " ".join(map(_mention, whom))
+        blocks = slack_blocks(message, mention=mention)
         payload: dict[str, Any] = {
             "username": config.username,
             "icon_emoji": config.icon_emoji,
-            # What a phone shows, and who cannot see the blocks.
-            "text": slack_title(message),
+            # What a phone shows, and who cannot see the blocks. A mention in an
+            # attachment alone calls nobody.
+            "text": f"{mention} {slack_title(message)}".strip(),
             "attachments": [{"color": colour_of(message), "blocks": blocks}],
         }
         if config.token:

@@ -29,10 +29,8 @@ DISCORD_EMBEDS = 10  # of a message
 DISCORD_TITLE = 256
 DISCORD_DESCRIPTION = 4_096
 DISCORD_FIELDS = 25  # of an embed
-DISCORD_FIELD_NAME = 256
 DISCORD_FIELD_VALUE = 1_024
-DISCORD_FOOTER = 2_048
-DISCORD_ALL = 6_000  # titles, descriptions, fields, footers of all embeds together
+DISCORD_ALL = 6_000  # titles, descriptions and fields of all embeds together
 DISCORD_USERNAME = 80
 
 # Telegram. "sendMessage" of its Bot API: 1 to 4,096 characters after entities parsing.

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from truthound.store import Part
@@ -14,6 +15,7 @@ from truthound.store import Part
 BLOCK = 2**20  # bytes
 LARGE = 64 * 2**20  # bytes; of a larger file size and time have to do
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Signature = tuple[int, int]  # time of the last change in nanoseconds, size
 
 
@@ -101,6 +103,11 @@ def signature_of(path: str) -> Signature | None:
     if not stat.S_ISREG(status.st_mode):
         return None  # whoever opens it might wait for ever
     return status.st_mtime_ns, status.st_size
+
+
+def modified_of(signature: Signature) -> str:
+    """Return the time of a signature, in UTC."""
+    return (_EPOCH + timedelta(microseconds=signature[0] // 1000)).isoformat()
 
 
 def digest_of(path: str) -> bytes:

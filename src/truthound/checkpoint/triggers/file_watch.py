@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from truthound.async_core._disk import from_disk
@@ -18,13 +17,12 @@ from truthound.checkpoint._arrived import ARRIVED
 from truthound.checkpoint._trigger import PushTrigger, TriggerConfig, TriggerResult
 from truthound.checkpoint.triggers._landing import Arrival, Landing
 from truthound.checkpoint.triggers._paths import TEMPORARY, marker_fault, place_of
-from truthound.checkpoint.triggers._seen import Signature
+from truthound.checkpoint.triggers._seen import Signature, modified_of
 from truthound.checkpoint.triggers._settling import Settling
 from truthound.errors import ConfigurationError, did_you_mean
 
 EVENTS = ("created", "modified", "deleted")
 MOST = 1_000  # paths that a run is given, the latest
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAY_BE_EMPTY = ("ignore_patterns", "temporary_patterns")
 
 
@@ -260,8 +258,6 @@ def _context(arrivals: list[Arrival]) -> dict[str, Any]:
     if last is not None:
         context["file_change"] = str(last.change)
         if last.found is not None:
-            changed, size = last.found.signature
-            moment = _EPOCH + timedelta(microseconds=changed // 1000)
-            context["file_modified"] = moment.isoformat()
-            context["file_size"] = size
+            context["file_modified"] = modified_of(last.found.signature)
+            context["file_size"] = last.found.signature[1]
     return context

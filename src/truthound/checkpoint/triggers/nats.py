@@ -142,11 +142,7 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
             closed_cb=self._closed,
             error_cb=self._ignored,
         )
-        js = client.jetstream()
-        self._stream = self._config.stream or await js.find_stream_name_by_subject(
-            self._config.subject
-        )
-        await self._consumer(js, library.js)
+        await self._bound(client.jetstream(), library.js)
         self._inbox = client.new_inbox()
         await client.subscribe(f"{self._inbox}.>", cb=self._heard)
 
@@ -226,6 +222,20 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
             await client.close()
 
     # ---------------------------------------------------------------------- the client
+
+    async def _bound(self, js: Any, library: Any) -> None:
+        """Find the stream and the consumer.
+
+        Raises:
+            ConnectionError: there is no such stream; it may be made yet.
+        """
+        stream, subject = self._config.stream, self._config.subject
+        try:
+            self._stream = stream or await js.find_stream_name_by_subject(subject)
+            await self._consumer(js, library)
+        except library.errors.NotFoundError as error:
+            what = f"called {stream!r}" if stream else f"with the subject {subject!r}"
+            raise ConnectionError(f"there is no stream {what}") from error
 
     async def _consumer(self, js: Any, library: Any) -> None:
         """Have the consumer made, unless it is there."""
