@@ -133,6 +133,22 @@ async def test_notification_on_a_lost_connection_is_lost_and_later_ones_come() -
     assert len(errors) == 1
 
 
+async def test_notification_that_was_given_back_outlives_the_connection() -> None:
+    channel = f"c-{secrets.token_hex(4)}"
+    async with linked() as link:
+        trigger = listening(channel, retry_delay_seconds=0.3)
+        probe = Probe(status=RuntimeError("it is broken"), triggers=[trigger])
+        async with running(probe) as (results, _):
+            await until(lambda: is_heard(trigger))
+            pid = trigger._listening.info.backend_pid
+            await notify(link, channel, "once")
+            await until(lambda: len(results) == 1)
+            probe.ends_as = "success"
+            await link.execute("SELECT pg_terminate_backend(%s)", [pid])
+            await until(lambda: len(results) == 2)
+    assert bodies(results) == ["once", "once"]
+
+
 def is_dead(trigger: Any, pid: int) -> bool:
     link = trigger._listening
     return link is None or trigger._watch is None or link.info.backend_pid == pid
