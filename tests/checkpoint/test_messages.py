@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -367,32 +369,38 @@ async def test_failed_run_is_tried_again_with_a_store(kind: str) -> None:
 # ------------------------------------------------------------- what breaks on the way
 
 
-async def consuming(broker: Broker, how: str) -> asyncio.subprocess.Process:
-    """Start a process that receives a message; its run has begun."""
-    here = Path(__file__).parent
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(here / "consuming.py"),
-        broker.kind,
-        broker.url,
-        broker.place,
-        str(Path.cwd() / "runs.db"),
-        how,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    async with asyncio.timeout(20):
-        assert await process.stdout.readline() == b"running\n"
-    return process
+@pytest.fixture(scope="module")
+def program() -> Iterator[subprocess.Popen[str]]:
+    """Return a program that receives messages and is killed in their runs."""
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "consuming.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(30) == 0
 
 
-async def test_message_of_a_killed_process_comes_again(kind: str) -> None:
+async def killed(program: subprocess.Popen[str], broker: Broker) -> None:
+    """Have a message received by a process that is killed in its run."""
+    lines, answers = program.stdin, program.stdout
+    assert lines is not None
+    assert answers is not None
+    told = (broker.kind, broker.url, broker.place, str(Path.cwd() / "runs.db"))
+    lines.write("\t".join(told) + "\n")
+    lines.flush()
+    assert int(await asyncio.to_thread(answers.readline)) == -signal.SIGKILL
+
+
+async def test_message_of_a_killed_process_comes_again(
+    kind: str, program: subprocess.Popen[str]
+) -> None:
     async with opened(kind) as broker:
         await broker.send(b"1")
-        process = await consuming(broker, "hangs")
-        process.kill()
-        await process.wait()
+        await killed(program, broker)
         assert await broker.pending() == 1
 
         checkpoint = checked(broker)
@@ -403,11 +411,12 @@ async def test_message_of_a_killed_process_comes_again(kind: str) -> None:
         assert result.metadata["message"]["attempt"] == 2
 
 
-async def test_message_that_kills_the_process_is_buried(kind: str) -> None:
+async def test_message_that_kills_the_process_is_buried(
+    kind: str, program: subprocess.Popen[str]
+) -> None:
     async with opened(kind) as broker:
         await broker.send(b"1", b"2")
-        process = await consuming(broker, "dies")
-        await process.wait()
+        await killed(program, broker)
 
         checkpoint = checked(broker, max_attempts=1)
         async with running(checkpoint, store="runs.db") as (_, _results, errors):
