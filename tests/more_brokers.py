@@ -136,7 +136,7 @@ class KafkaBroker(Broker):
             "topics": self.place,
             "group_id": self.place,
             # In the place of a member that has left, the cluster waits this long.
-            "session_timeout_seconds": 2.0,
+            "session_timeout_seconds": 1.5,
         }
         made = KafkaTrigger(**{**given, **options})
         self.triggers.append(made)

@@ -37,7 +37,7 @@ async def checked(address: str, topic: str, folder: Path, number: int) -> None:
         bootstrap_servers=address,
         batch_size=3,
         batch_window_seconds=1,
-        session_timeout_seconds=3,  # the second time somebody waits for the first
+        session_timeout_seconds=2,  # the second time somebody waits for the first
     )
     orders = Checkpoint(
         "orders",

@@ -39,7 +39,7 @@ ONCE = ("connect", "leaving")
 PROGRAM = Path(__file__).parent / "killed_queues.py"
 IS_TORTURE = os.environ.get("TRUTHOUND_TEST_PROFILE") == "torture"
 KILLS = 50 if IS_TORTURE else 4  # for each broker
-FEW = KILLS if IS_TORTURE else 2  # for Kafka, where a dead member is waited for
+FEW = KILLS if IS_TORTURE else 1  # for Kafka, where a dead member is waited for
 MESSAGES = 8
 TURNS = 4  # processes of a case that may be killed
 

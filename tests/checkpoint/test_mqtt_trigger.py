@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from brokers import opened, until
 from lines import OwnServer, free_port, own_server
@@ -68,14 +69,16 @@ async def unnamed(broker: MQTTBroker, topic: str, *texts: bytes, **more: Any) ->
 
 async def test_messages_that_say_the_same_are_all_run() -> None:
     async with opened("mqtt") as broker:
-        await unnamed(broker, broker.place, b"go", b"go")
-        for number in (2, 3):  # the server may number anew; they are new all the same
+        place = broker.place
+        for number in (2, 3):
+            await unnamed(broker, place, *[b"go"] * number)
             runs = checkpoint(triggers=[broker.trigger(max_concurrent=2)])
             async with running(runs, store="runs.db") as (results, errors):
-                if number == 3:
-                    await unnamed(broker, broker.place, b"go", b"go", b"go")
                 await until(lambda: len(results) == number)  # noqa: B023 - awaited here
             assert errors == []
+            # The server forgets the session, and numbers anew.
+            await broker.close()
+            await broker.open()
 
 
 async def test_old_protocol_keeps_messages_too() -> None:
@@ -204,6 +207,36 @@ async def test_refused_login_is_told(tmp_path: Path) -> None:
             await until(lambda: errors)
     assert "not authori" in errors[0].lower()
     assert "hunter2" not in errors[0]
+
+
+async def test_certificates_are_used(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    own, server = authority.issue_cert("me"), authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    server.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")
+    server.private_key_pem.write_to_path(tmp_path / "server.key")
+    own.private_key_and_cert_chain_pem.write_to_path(tmp_path / "own.pem")
+    lines = [
+        "allow_anonymous true",
+        f"cafile {tmp_path}/ca.pem",
+        f"certfile {tmp_path}/server.pem",
+        f"keyfile {tmp_path}/server.key",
+        "require_certificate true",
+    ]
+    with mosquitto(tmp_path, *lines) as (_, url):
+        options: dict[str, Any] = {
+            "url": url.replace("mqtt:", "mqtts:"),
+            "topics": "a",
+            "client_id": "x",
+            "ssl_ca_file": str(tmp_path / "ca.pem"),
+        }
+        trigger = MQTTTrigger(ssl_cert_file=str(tmp_path / "own.pem"), **options)
+        await trigger.begin()
+        await trigger.connect()
+        assert await trigger.receive_more(1, 0.01) == []
+        await trigger.disconnect()
+        with pytest.raises(ConnectionError):
+            await MQTTTrigger(**options).connect()
 
 
 def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,22 @@ async def test_notification_on_a_lost_connection_is_lost_and_later_ones_come() -
     assert len(errors) == 1
 
 
+async def test_notification_that_was_given_back_outlives_the_connection() -> None:
+    channel = f"c-{secrets.token_hex(4)}"
+    async with linked() as link:
+        trigger = listening(channel, retry_delay_seconds=0.3)
+        probe = Probe(status=RuntimeError("it is broken"), triggers=[trigger])
+        async with running(probe) as (results, _):
+            await until(lambda: is_heard(trigger))
+            pid = trigger._listening.info.backend_pid
+            await notify(link, channel, "once")
+            await until(lambda: len(results) == 1)
+            probe.ends_as = "success"
+            await link.execute("SELECT pg_terminate_backend(%s)", [pid])
+            await until(lambda: len(results) == 2)
+    assert bodies(results) == ["once", "once"]
+
+
 def is_dead(trigger: Any, pid: int) -> bool:
     link = trigger._listening
     return link is None or trigger._watch is None or link.info.backend_pid == pid
@@ -169,6 +185,32 @@ async def test_table_that_nobody_notifies_of_is_looked_at() -> None:
             await until(lambda: is_heard(trigger))
             await broker.send(b"1")
             await until(lambda: results)
+
+
+async def test_row_is_seen_as_soon_as_it_is_notified_of() -> None:
+    async with (
+        opened("postgres_notify") as broker,
+        connected(broker.trigger(poll_seconds=3600)) as trigger,
+    ):
+        waiting = asyncio.ensure_future(trigger.receive(1))
+        await asyncio.wait([waiting], timeout=0.2)  # it has looked, and found nothing
+        assert not waiting.done()
+        await broker.send(b"1")
+        async with asyncio.timeout(10):
+            (found,) = await waiting
+    assert found.body == b"1"
+
+
+async def test_row_that_one_gives_back_another_gets() -> None:
+    async with opened("postgres_notify") as broker:
+        one, other = broker.trigger(), broker.trigger()
+        async with connected(one), connected(other):
+            await broker.send(b"1")
+            await one.give_back(await one.receive(1), 0.0)
+            async with asyncio.timeout(10):
+                (found,) = await other.receive(1)
+            assert await broker.taken() == 1
+    assert found.attempt == 2
 
 
 async def test_two_processes_share_a_table() -> None:

@@ -79,6 +79,10 @@ class Inbox:
         self._error = self._error or error
         self._news.set()
 
+    def go_on(self) -> None:
+        """Take it that more will come after all."""
+        self._error = None
+
     def check(self) -> None:
         """Raise ConnectionError if no more will come."""
         if self._error is not None:

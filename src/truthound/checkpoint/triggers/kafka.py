@@ -26,6 +26,7 @@ MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 STARTS = {"first": "earliest", "new": "latest"}
 CONNECT = 30.0  # seconds to become a member of the group
 COMMIT = 5.0  # seconds for a commit, however often aiokafka tries
+ANSWER = 10_000  # milliseconds for a record to be in the dead-letter topic
 LOOK = 0.5  # seconds between two looks at what is to be delivered again
 NEVER = 2**31 - 1  # milliseconds: a run may take as long as it likes
 LONGEST_REASON = 1_000  # characters
@@ -221,7 +222,9 @@ class KafkaTrigger(MessageTrigger[KafkaConfig]):
         ]
         with self._translated():
             if self._producer is None:
-                producer = library.AIOKafkaProducer(**await self._servers(), acks="all")
+                producer = library.AIOKafkaProducer(
+                    **await self._servers(), acks="all", request_timeout_ms=ANSWER
+                )
                 self._producer = producer
                 await producer.start()
             await self._producer.send_and_wait(

@@ -122,7 +122,8 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
         return self._config.table or ", ".join(self._config.channels)
 
     async def connect(self) -> None:
-        library, config, self._inbox = self.library(), self._config, Inbox()
+        library, config = self.library(), self._config
+        self._inbox.go_on()  # nobody else has what is in it
         address: Any = config.url
         options = {"autocommit": True, "connect_timeout": CONNECT, **ALIVE}
         with self._translated():
@@ -139,7 +140,6 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
                     library, self._working, config.table, is_deleted=config.delete_done
                 )
                 await self._rows.look()
-        self._news.set()
         loop = asyncio.get_running_loop()
         self._watch = loop.create_task(self._listen(self._listening))
 
@@ -189,7 +189,6 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
             await self._working.execute("SELECT pg_notify(%s, %s)", [place, told])
 
     async def disconnect(self) -> None:
-        self._inbox.close()
         self._rows = None
         watch, self._watch = self._watch, None
         links = [link for link in (self._listening, self._working) if link is not None]
@@ -199,6 +198,9 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
         finally:
             for link in links:
                 await link.close()
+
+    def _on_stop(self) -> None:
+        self._inbox.close()
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         return translated(self.library().Error)

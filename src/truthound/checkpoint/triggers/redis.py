@@ -137,7 +137,11 @@ class RedisStreamTrigger(MessageTrigger[RedisStreamConfig]):
 
     async def connect(self) -> None:
         library = self.library()
-        self.lost = (*type(self).lost, library.ConnectionError, library.TimeoutError)
+        self.lost: tuple[type[BaseException], ...] = (
+            *type(self).lost,
+            library.ConnectionError,
+            library.TimeoutError,
+        )
         address: Any = self._config.url
         self._client = client = library.Redis.from_url(
             address.reveal(),
