@@ -105,6 +105,13 @@ def make_samples(folder: Path) -> Path:
 
 def set_up(namespace: dict[str, Any]) -> None:
     """Enter a new folder with the sample files."""
+    # A block that awaits would block by these imports; they are made when first used.
+    import truthound.async_core.http  # noqa: F401
+    from truthound.checkpoint import actions, triggers
+
+    for home in (actions, triggers):
+        for name in home.__all__:
+            getattr(home, name)
     folder = Path(tempfile.mkdtemp(prefix="truthound-docs-"))
     make_samples(folder)
     namespace["__folder__"] = folder

@@ -107,6 +107,26 @@ async def test_long_run_keeps_its_message() -> None:
     assert len(slow.watched.begun) == 1
 
 
+async def test_consumer_that_is_there_says_how_often_to_renew() -> None:
+    from nats.js.api import AckPolicy, ConsumerConfig
+
+    async with opened("nats") as broker:
+        await broker.stream.add_consumer(
+            broker.place,
+            ConsumerConfig(
+                durable_name="quick", ack_policy=AckPolicy.EXPLICIT, ack_wait=0.4
+            ),
+        )
+        await broker.send(b"1")
+        trigger = broker.trigger(durable="quick", ack_wait_seconds=30, max_concurrent=2)
+        slow = Probe(seconds=1.0, triggers=[trigger])
+        (result,), _ = await results_of(slow, 1)
+        info = await broker.stream.consumer_info(broker.place, "quick")
+    assert result.metadata["message"]["attempt"] == 1
+    assert info.num_redelivered == info.num_ack_pending == 0
+    assert info.delivered.consumer_seq == 1  # redelivered ones count anew
+
+
 async def test_dead_letter_says_what_it_was() -> None:
     async with opened("nats") as broker:
         await broker.stream.publish(

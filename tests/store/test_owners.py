@@ -16,6 +16,7 @@ from store_records import GOOD, NOW, Moved, notice, owed, rows, run, states
 from truthound.errors import StoreError
 from truthound.store import MemoryStore, NoticeState, Outcome, RunState, Settled, Store
 from truthound.store import _writer as writer_module
+from truthound.store.records import MESSAGES
 
 
 async def looked(call: Any, *args: Any) -> Any:
@@ -297,3 +298,46 @@ def test_a_child_opens_anew_and_keeps_what_it_writes(address: str) -> None:
         assert set(states(store)) == {"parent", "parent 2", "child 1", "child 2"}
     if address == "store.db":
         assert Path("store.db").stat().st_size
+
+
+# ------------------------------------------------------------------- slots of messages
+
+
+@pytest.mark.parametrize(
+    ("state", "left"),
+    [
+        (RunState.FINISHED, RunState.FINISHED),
+        (RunState.FAILED, None),
+        (RunState.INTERRUPTED, None),
+        (RunState.CANCELLED, None),
+    ],
+)
+async def test_a_message_is_kept_only_by_a_run_that_finished(
+    store: Store, state: RunState, left: RunState | None
+) -> None:
+    slots = {"r": f"{MESSAGES}one", "s": "noon"}
+    for run_id, slot in slots.items():
+        await store.accept([run(run_id, slot=slot)])
+        at = await asyncio.to_thread(store.state_of_slot, slot)
+        assert at is RunState.ACCEPTED
+        assert await store.end(run_id, 1, "me", state, NOW, GOOD)
+    assert await asyncio.to_thread(store.state_of_slot, f"{MESSAGES}one") is left
+    assert await asyncio.to_thread(store.state_of_slot, "noon") is state
+    refused = await store.accept([run("t", slot=f"{MESSAGES}one")])
+    assert list(refused) == ([] if left is None else ["t"])
+
+
+async def test_a_message_of_a_process_that_is_gone_is_free_again(
+    address: str,
+) -> None:
+    async with Store(address) as store:
+        slots = {"begun": f"{MESSAGES}one", "found": f"{MESSAGES}two"}
+        for run_id, slot in slots.items():
+            await store.accept([run(run_id, "gone", slot=slot)])
+        await store.found("found", 1, "gone", GOOD, [])
+        await store.recover("me")
+        states = [
+            await asyncio.to_thread(store.state_of_slot, slot)
+            for slot in slots.values()
+        ]
+    assert states == [None, RunState.FINISHED]

@@ -26,8 +26,8 @@ try:
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Mount, Route
-except ImportError as error:
-    raise MissingDependencyError("starlette", "hooks", "HTTP in") from error
+except ImportError as _error:
+    raise MissingDependencyError("starlette", "hooks", "HTTP in") from _error
 
 if TYPE_CHECKING:
     from truthound.checkpoint.async_runner import AsyncCheckpointRunner

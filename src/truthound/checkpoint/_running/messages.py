@@ -54,6 +54,7 @@ class MessageDriver(Driver):
         self._tasks: list[asyncio.Task[None]] = []
         self._place = asyncio.Event()
         self._is_empty = asyncio.Event()
+        self._has_connected = asyncio.Event()
         self._held: dict[str, Batch] = {}  # by the keys of their messages
         self._under_way = 0  # runs
         self._waiting = 0  # batches that wait for a run of somebody else
@@ -71,7 +72,7 @@ class MessageDriver(Driver):
         self.trigger.status = TriggerStatus.ACTIVE
         work = [self._live(), self._settling.serve()]
         if self.trigger.renewal is not None:
-            work.append(self._renew(self.trigger.renewal))
+            work.append(self._renew())
         for one in work:
             context = Context()
             context.run(INSIDE.set, self.entry.runs)
@@ -104,6 +105,7 @@ class MessageDriver(Driver):
             begun = self._loop.time()
             try:
                 await self.trigger.connect()
+                self._has_connected.set()
                 if self._said:
                     logger.info("%s: connected again", self._prefix)
                 await self._receive()
@@ -138,10 +140,11 @@ class MessageDriver(Driver):
         except Exception as error:  # noqa: BLE001 - it is of no use any more
             logger.debug("%s: %s", self._prefix, error)
 
-    async def _renew(self, seconds: float) -> None:
+    async def _renew(self) -> None:
         """Tell the broker again and again what is being worked on."""
-        while True:
-            await asyncio.sleep(seconds)
+        await self._has_connected.wait()  # how often may be known from then on only
+        while self.trigger.renewal is not None:
+            await asyncio.sleep(self.trigger.renewal)
             # Once for each batch, as it may hold messages of several.
             found = [b.messages[key] for key, b in self._held.items() if not b.is_over]
             with contextlib.suppress(Exception):  # receiving finds out what it is

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
 from truthound.checkpoint._action import ActionConfig, NotifyCondition, check_number
@@ -45,6 +45,8 @@ class NotificationConfig(ActionConfig):
             ``every``; None: after each run that ``notify_on`` names.
     """
 
+    alerts_unsaid: ClassVar[str | None] = None  # what None means for ``alerts``
+
     notify_on: NotifyCondition | str = NotifyCondition.NOT_SUCCESS
     include_details: bool = True
     include_examples: int = 0
@@ -54,7 +56,8 @@ class NotificationConfig(ActionConfig):
 
     def check(self) -> None:
         super().check()
-        self.alerts = policy_of(self.alerts)
+        unsaid = self.alerts_unsaid if self.alerts is None else self.alerts
+        self.alerts = policy_of(unsaid)
         check_number("include_examples", self.include_examples, kind=int)
         links = self.links
         if not isinstance(links, Mapping):

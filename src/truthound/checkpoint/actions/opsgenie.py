@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from truthound.checkpoint._alert_policy import AlertPolicy
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
 from truthound.checkpoint.actions._on_call import (
     details_of,
@@ -86,6 +85,8 @@ class OpsGenieConfig(NotificationConfig):
         api_url: where to send instead; the path from ``/v2`` on is added.
     """
 
+    # So a success is told only where there may be something to resolve.
+    alerts_unsaid: ClassVar[str | None] = "every"
     api_key: Secret | str = ""
     region: str = "us"
     priority: str = "P3"
@@ -101,9 +102,6 @@ class OpsGenieConfig(NotificationConfig):
     api_url: Secret | str | None = None
 
     def check(self) -> None:
-        if self.alerts is None:
-            # So a success is told only where there may be something to resolve.
-            self.alerts = AlertPolicy(when="every")
         super().check()
         self.api_key = secret("api_key", self.api_key, needed=True)
         for option, given, known in (

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from truthound.checkpoint._alert_policy import AlertPolicy
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
 from truthound.checkpoint.actions._on_call import (
     details_of,
@@ -64,6 +63,8 @@ class PagerDutyConfig(NotificationConfig):
             ``https://events.eu.pagerduty.com/v2/enqueue``.
     """
 
+    # So a success is told only where there may be something to resolve.
+    alerts_unsaid: ClassVar[str | None] = "every"
     routing_key: Secret | str = ""
     severity: str = "error"
     auto_severity: bool = True
@@ -78,9 +79,6 @@ class PagerDutyConfig(NotificationConfig):
     api_url: Secret | str = API
 
     def check(self) -> None:
-        if self.alerts is None:
-            # So a success is told only where there may be something to resolve.
-            self.alerts = AlertPolicy(when="every")
         super().check()
         self.routing_key = secret("routing_key", self.routing_key, needed=True)
         self.api_url = secret("api_url", self.api_url, needed=True)

@@ -66,9 +66,9 @@ class Landing:
     def __init__(self, place: Place, config: FileWatchConfig) -> None:
         self.place = place
         self.whole_path: str = os.path.abspath(place.given)  # noqa: PTH100 - a text
-        self.seen = Seen(SYSTEM_CLOCK.file_time())
-        self.is_first = True
-        self.is_first_look = True
+        self.seen: Seen = Seen(SYSTEM_CLOCK.file_time())
+        self.is_first: bool = True
+        self.is_first_look: bool = True
         self._config = config
         self._marker = Marker(config.marker) if config.marker else None
         self._is_listed = among(list(config.patterns))

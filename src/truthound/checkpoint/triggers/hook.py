@@ -54,7 +54,7 @@ class HookRefusedError(TriggerError):
     ) -> None:
         self.status = status
         self.retry_after = retry_after
-        self.why = why or message
+        self.why: str = why or message
         super().__init__(message)
 
 

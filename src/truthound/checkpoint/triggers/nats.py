@@ -130,7 +130,10 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
 
     async def connect(self) -> None:
         library = self.library()
-        self.lost = (*type(self).lost, library.errors.Error)
+        self.lost: tuple[type[BaseException], ...] = (
+            *type(self).lost,
+            library.errors.Error,
+        )
         self._came.clear()
         self._is_lost, self._asked = False, 0
         address: Any = self._config.url

@@ -35,6 +35,7 @@ STARTS = ("first", "new")
 # is looked for after that.
 BLOCK = 1.0
 SILENCE = 10.0  # seconds after which a server that says nothing is given up
+LOOKS = 50  # questions for what others have left, before new entries have their turn
 GIVEN_BACK = "given-back"  # the consumer that has what is to be delivered again
 WHY, ID, STREAM = "truthound:why", "truthound:id", "truthound:stream"
 
@@ -118,6 +119,7 @@ class RedisStreamTrigger(MessageTrigger[RedisStreamConfig]):
         self._left: deque[Received] = deque()  # received, one stream too many
         self._old: dict[str, str] = {}  # streams, and up to where its own were read
         self._look_at = 0.0  # when to look for what others have left
+        self._claimed_to: dict[str, bytes] = {}  # streams, and up to where that was
         self._has_connected = False
 
     def library(self) -> Any:
@@ -135,7 +137,11 @@ class RedisStreamTrigger(MessageTrigger[RedisStreamConfig]):
 
     async def connect(self) -> None:
         library = self.library()
-        self.lost = (*type(self).lost, library.ConnectionError, library.TimeoutError)
+        self.lost: tuple[type[BaseException], ...] = (
+            *type(self).lost,
+            library.ConnectionError,
+            library.TimeoutError,
+        )
         address: Any = self._config.url
         self._client = client = library.Redis.from_url(
             address.reveal(),
@@ -263,21 +269,26 @@ class RedisStreamTrigger(MessageTrigger[RedisStreamConfig]):
     async def _claimed(self, most: int) -> list[Received]:
         """Return what others have left, or what was given back."""
         idle = self._config.claim_idle_seconds
+        pause = idle / 2
         for stream in self._config.streams():
-            start: Any = b"0-0"
-            while True:
+            if self._claimed_to.get(stream, b"0-0") != b"0-0":
+                pause = 0.0  # this look is at the rest only: the next one at all
+            for _ in range(LOOKS):
                 answer = await self._client.execute_command(
                     "XAUTOCLAIM", stream, self.group(), self._consumer,
-                    round(idle * 1000), start, "COUNT", most,
+                    round(idle * 1000), self._claimed_to.get(stream, b"0-0"),
+                    "COUNT", most,
                 )  # fmt: skip
-                start, entries = answer[0], answer[1]
+                self._claimed_to[stream] = answer[0]
                 if len(answer) > 2 and answer[2]:
                     self._are_gone(stream, len(answer[2]))
-                if found := await self._counted(stream, entries):
+                if found := await self._counted(stream, answer[1]):
                     return found
-                if start == b"0-0":
+                if answer[0] == b"0-0":  # all that is pending was looked at
                     break
-        self._look_at = asyncio.get_running_loop().time() + idle / 2
+            else:
+                pause = 0.0  # new entries have their turn between
+        self._look_at = asyncio.get_running_loop().time() + pause
         return []
 
     async def _counted(self, stream: str, entries: Sequence[Any]) -> list[Received]:
