@@ -187,3 +187,38 @@ def test_chat_notifications() -> None:
     ]
     assert last.count("rides: resolved, success") == 3
     assert "*rides*: resolved, success" in last
+
+
+def test_an_incident_is_told_once() -> None:
+    lines = [line.strip() for line in run("told_once.py").splitlines()]
+    first, *rest = [line for line in lines if line.startswith("team: ")]
+    assert first == "team: 2 checkpoints, 2 not well"
+    assert rest == ["team: 2 checkpoints, 0 not well"]
+    (asked,) = [line for line in lines if line.startswith("manager: ")]
+    assert asked in ("manager: fares: failure", "manager: rides: failure")
+    assert "40 runs, all failure" in lines
+
+
+def test_events() -> None:
+    lines = run("events.py").splitlines()
+    assert sorted(lines) == [
+        "fares: success (events: 1)",
+        "rides: failure (events: 50)",
+        "totals: success (after fares)",
+    ]
+    assert lines.index("fares: success (events: 1)") < lines.index(
+        "totals: success (after fares)"
+    )
+
+
+def test_kept_results() -> None:
+    lines = run("kept_results.py").splitlines()
+    for name in ("store_result", "update_docs", "custom", "github", "openlineage"):
+        assert f"{name}: success" in lines
+    assert lines[-5:] == [
+        "the file and the command have the same run: True",
+        "pages: 2",
+        "the summary names the check: True",
+        "catalogue: START rides",
+        "catalogue: COMPLETE rides",
+    ]
