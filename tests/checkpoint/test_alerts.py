@@ -516,6 +516,25 @@ async def test_group_goes_on_when_one_was_told_by_itself_or_is_gone() -> None:
     assert len(together.others) == 1
 
 
+async def test_group_is_told_however_late_somebody_looks() -> None:
+    scene = Scene("rides", "fares", "trips", group_by="all", group_seconds=60)
+    for name in ("rides", "fares"):
+        await scene.run("warning", name)
+    await scene.passes(days=1)
+    (together,) = scene.action.messages
+    assert len(together.others) == 1
+    # One whose run is not there any more stands in nobody's way.
+    await scene.run("warning", "trips")
+    await scene.run("success", "rides")
+    await asyncio.to_thread(
+        scene.store._do, lambda c: c.exec_driver_sql("DELETE FROM results")
+    )
+    await scene.passes(days=1)
+    await scene.run("warning")
+    await scene.passes(days=1)
+    assert scene.action.told[-1] == "alarm rides warning"
+
+
 def test_group_shows_what_is_new_first_and_stays_out_of_old_threads() -> None:
     def told(name: str, kind: MessageKind, status: str, thread: str | None) -> Message:
         return Message(

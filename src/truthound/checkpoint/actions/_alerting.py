@@ -305,9 +305,6 @@ def _joined(
     if runs.get(run_id):
         return plain, ("told", runs.pop(run_id))
     until = group["until"] and datetime.fromisoformat(group["until"])
-    if until is not None and now > until + LOST:
-        # Nobody has come for them in time: who still is owed comes by itself.
-        runs = {other: by for other, by in runs.items() if by is not None}
     open_runs = [other for other, by in runs.items() if by is None]
     if until is None or not open_runs:
         until = now + wait
