@@ -6,9 +6,13 @@ a `SlackNotification`, whose payload has blocks. apprise sends the same texts by
 ``json://``, 100 calls of ``async_notify`` at a time, each to one address, as it sends
 one message to one.
 
-Machine: the one it runs on. All take turns in one process.
+Machine: the one it runs on. All but apprise, which runs once at the end, take turns in
+one process.
 
-Comparison: medians as ratios to the ideal, 1,000 / 100 * 0.1 s = 1 s.
+The client of the actions is there already, as it is in a runner.
+
+Comparison: medians as ratios to the ideal, 1,000 / 100 * 0.1 s = 1 s; a bare
+`aiohttp.ClientSession` that posts a text of the same size says what can be reached.
 
     python benchmarks/notifications.py
 
@@ -23,7 +27,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import apprise
+import aiohttp
 
 from _rounds import line, medians
 from http_client import serving
@@ -32,7 +36,7 @@ from truthound.checkpoint.actions import SlackNotification, WebhookAction
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 
 NUMBER, AT_ONCE, DELAY = 1_000, 100, 0.1  # seconds
-ROUNDS = 3
+ROUNDS = 5
 
 RESULTS = [
     CheckpointResult(
@@ -67,14 +71,21 @@ def by_action(action: Any) -> Callable[[], Awaitable[int]]:
         found = await action.execute_async(result)
         return bool(found.success)
 
-    async def way() -> int:
-        async with shared_client():
-            return await all_of(send)
+    return lambda: all_of(send)
 
-    return way
+
+def by_aiohttp(session: aiohttp.ClientSession, url: str) -> Callable[[], Any]:
+    async def send(result: CheckpointResult) -> bool:
+        async with session.post(url, data=result.summary().ljust(300)) as answer:
+            await answer.read()
+            return answer.status == 200
+
+    return lambda: all_of(send)
 
 
 def by_apprise(url: str) -> Callable[[], Awaitable[int]]:
+    import apprise  # late: what it brings would slow the others down
+
     there = apprise.Apprise()
     there.add(url.replace("http://", "json://"))
 
@@ -87,18 +98,22 @@ def by_apprise(url: str) -> Callable[[], Awaitable[int]]:
 
 async def main() -> None:
     logging.disable()
-    ideal = NUMBER / AT_ONCE * DELAY
     with serving(DELAY) as url:
-        ways = {
-            "webhook": by_action(WebhookAction(url=url, include_full_result=False)),
-            "slack": by_action(SlackNotification(webhook_url=url)),
-            "apprise": by_apprise(url),
-        }
-        found = await medians(ways, ROUNDS)
-        for name, way in ways.items():
-            if await way() != NUMBER:
-                raise SystemExit(f"{name}: not all have arrived")
+        connector = aiohttp.TCPConnector(limit=2 * AT_ONCE)
+        async with shared_client(), aiohttp.ClientSession(connector=connector) as bare:
+            ways = {
+                "aiohttp": by_aiohttp(bare, url),
+                "webhook": by_action(WebhookAction(url=url, include_full_result=False)),
+                "slack": by_action(SlackNotification(webhook_url=url)),
+            }
+            for name, way in ways.items():
+                if await way() != NUMBER:
+                    raise SystemExit(f"{name}: not all have arrived")
+            found = await medians(ways, ROUNDS)
+            found |= await medians({"apprise": by_apprise(url)}, 1)
+    ideal = NUMBER / AT_ONCE * DELAY
     print(f"{NUMBER:,} notifications, {AT_ONCE} at a time, {DELAY:g} s each; ideal = 1")
+    line("a bare aiohttp session", found["aiohttp"] / ideal)
     line("WebhookAction", found["webhook"] / ideal, 1.1)
     line("SlackNotification", found["slack"] / ideal, 1.1)
     line("apprise", found["apprise"] / ideal)

@@ -21,6 +21,7 @@ from truthound.checkpoint import (
 )
 from truthound.checkpoint._alert_policy import AlertPolicy
 from truthound.checkpoint._incident import (
+    Decision,
     Seen,
     Standing,
     after,
@@ -32,7 +33,7 @@ from truthound.checkpoint._incident import (
 from truthound.checkpoint._quiet import quiet_of, quiet_until
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
 from truthound.checkpoint.async_base import ActionResult
-from truthound.checkpoint.messages.message import Message, MessageKind
+from truthound.checkpoint.messages.message import Message, MessageKind, grouped
 from truthound.checkpoint.outbox import deliver_due
 from truthound.errors import ActionError, ConfigurationError
 from truthound.store import MemoryStore, NoticeState, Store
@@ -388,6 +389,184 @@ async def test_without_a_store_what_did_not_arrive_is_told_by_the_next_run() -> 
     assert scene.action.told == ["alarm rides warning"]
 
 
+# ------------------------------------------------------------------- what comes between
+
+
+async def test_what_is_bad_again_in_the_morning_is_told() -> None:
+    scene = Scene(quiet_hours="12:00-19:00")
+    for status in ("failure", "success", "failure"):
+        await scene.run(status)
+        scene.clock.passes(timedelta(hours=1))
+    assert scene.action.told == []
+    assert await scene.passes(hours=4, minutes=1) == ["alarm rides failure"]
+    assert await scene.passes(hours=9) == []
+
+
+async def test_what_got_worse_in_the_night_is_told_as_it_is_in_the_morning() -> None:
+    scene = Scene(quiet_hours="12:00-19:00")
+    for status in ("warning", "failure"):
+        await scene.run(status)
+        scene.clock.passes(timedelta(hours=1))
+    assert await scene.passes(hours=5, minutes=1) == ["alarm rides failure"]
+
+
+async def test_new_incident_takes_the_place_of_an_end_that_was_put_off() -> None:
+    scene = Scene(throttle_seconds=3600)
+    for status in ("failure", "success", "failure"):
+        await scene.run(status)
+        scene.clock.passes(timedelta(minutes=5))
+    assert scene.action.told == ["alarm rides failure"]
+    assert await scene.passes(hours=1) == ["alarm rides failure"]
+    assert scene.action.messages[1].since == MONDAY + timedelta(minutes=10)
+    await scene.run("success")
+    assert await scene.passes(hours=1) == ["resolved rides success"]
+
+
+async def test_loud_breaks_in_and_what_was_put_off_is_not_told_after_it() -> None:
+    scene = Scene(quiet_hours="12:00-19:00", quiet_except=["error"])
+    await scene.run("warning")
+    scene.clock.passes(timedelta(hours=1))
+    scene.checkpoints["rides"].config.data_source = "gone.csv"
+    await scene.checkpoints["rides"].run_async()
+    assert scene.action.told == ["alarm rides error"]
+    assert await scene.passes(hours=9) == []
+
+
+async def test_escalation_counts_from_the_incident_that_is() -> None:
+    scene = Scene(after_seconds=1800)
+    await scene.run("failure")
+    scene.clock.passes(timedelta(minutes=10))
+    await scene.run("success")
+    scene.clock.passes(timedelta(minutes=5))
+    await scene.run("failure")
+    assert await scene.passes(minutes=29) == []
+    assert await scene.passes(minutes=2) == ["alarm rides failure"]
+
+
+async def test_older_run_is_not_told_after_a_newer_one() -> None:
+    scene = Scene()
+    scene.action.faults = [ActionError("busy")]
+    await scene.run("warning")
+    await scene.run("failure")
+    assert await scene.passes(minutes=2) == []
+    await scene.run("failure")
+    assert scene.action.told == ["alarm rides failure"]
+
+
+async def test_run_after_a_final_refusal_is_told() -> None:
+    scene = Scene()
+    scene.action.faults = [ActionError("no such address", is_final=True)]
+    await scene.run("failure")
+    scene.clock.passes(timedelta(seconds=30))
+    await scene.run("failure")
+    assert scene.action.told == ["alarm rides failure"]
+
+
+async def test_throttle_does_not_leave_out_the_end() -> None:
+    scene = Scene(when="every", throttle_seconds=3600)
+    await scene.run("failure")
+    scene.clock.passes(timedelta(minutes=10))
+    await scene.run("success")
+    assert await scene.passes(hours=1) == ["resolved rides success"]
+
+
+async def test_acknowledged_is_told_again_only_if_it_gets_worse() -> None:
+    scene = Scene(when="every")
+    await scene.run("warning")
+    await asyncio.to_thread(alerts.acknowledge, scene.store, "rides", by="Ann")
+    for status in ("warning", "failure", "warning", "success"):
+        await scene.run(status)
+    assert scene.action.told == [
+        "run rides warning",
+        "run rides failure",
+        "resolved rides success",
+    ]
+
+
+async def test_groups_of_other_channels_are_apart() -> None:
+    scene = Scene("rides", "fares", group_by="all", group_seconds=60)
+    other = Told(
+        scene.clock,
+        alerts={"group_by": "all", "group_seconds": 60},
+        custom_message="for others",
+    )
+    scene.checkpoints["fares"].actions[0] = other
+    await scene.run("warning")
+    await scene.run("warning", "fares")
+    await scene.passes(seconds=61)
+    await scene.passes(seconds=5)
+    assert scene.action.told == ["alarm rides warning"]
+    assert other.told == ["alarm fares warning"]
+
+
+async def test_group_goes_on_when_one_was_told_by_itself_or_is_gone() -> None:
+    scene = Scene("rides", "fares", "trips", group_by="all", group_seconds=60)
+    await scene.run("warning")
+    await asyncio.to_thread(scene.store.retry_notices)  # as 'outbox retry' does
+    checkpoints = list(scene.checkpoints.values())
+    await deliver_due(scene.store, checkpoints, clock=scene.clock, is_hurried=True)
+    assert scene.action.told == ["alarm rides warning"]
+    scene.clock.passes(timedelta(minutes=2))
+    await scene.run("warning", "fares")
+    await scene.run("warning", "trips")
+    before = len(scene.action.messages)
+    await scene.passes(seconds=61)
+    await scene.passes(seconds=5)
+    (together,) = scene.action.messages[before:]
+    assert len(together.others) == 1
+
+
+async def test_group_is_told_however_late_somebody_looks() -> None:
+    scene = Scene("rides", "fares", "trips", group_by="all", group_seconds=60)
+    for name in ("rides", "fares"):
+        await scene.run("warning", name)
+    await scene.passes(days=1)
+    (together,) = scene.action.messages
+    assert len(together.others) == 1
+    # One whose run is not there any more stands in nobody's way.
+    await scene.run("warning", "trips")
+    await scene.run("success", "rides")
+    await asyncio.to_thread(
+        scene.store._do, lambda c: c.exec_driver_sql("DELETE FROM results")
+    )
+    await scene.passes(days=1)
+    await scene.run("warning")
+    await scene.passes(days=1)
+    assert scene.action.told[-1] == "alarm rides warning"
+
+
+def test_group_shows_what_is_new_first_and_stays_out_of_old_threads() -> None:
+    def told(name: str, kind: MessageKind, status: str, thread: str | None) -> Message:
+        return Message(
+            kind=kind,
+            checkpoint=name,
+            status=status,
+            run_id=name,
+            at=MONDAY,
+            thread=thread,
+        )
+
+    over = told("a", MessageKind.RESOLVED, "success", "t1")
+    still = told("b", MessageKind.REMINDER, "failure", "t2")
+    new = told("c", MessageKind.ALARM, "failure", None)
+    found = grouped([over, still, new])
+    names = [found.checkpoint, *(one.checkpoint for one in found.others)]
+    assert (names, found.thread) == (["c", "b", "a"], None)
+    assert grouped([over, over]).thread == "t1"
+
+
+def test_quiet_hours_end_once_where_clocks_go_back() -> None:
+    policy = AlertPolicy(quiet_hours="22:00-02:30", timezone="Europe/Berlin")
+    first = datetime(2026, 10, 25, 0, 10, tzinfo=UTC)  # 02:10 for the first time
+    second = first + timedelta(hours=1)
+    assert policy.quiet_until(first, "high") == datetime(
+        2026, 10, 25, 0, 30, tzinfo=UTC
+    )
+    assert policy.quiet_until(second, "high") == datetime(
+        2026, 10, 25, 1, 30, tzinfo=UTC
+    )
+
+
 # --------------------------------------------------------------------- without a store
 
 
@@ -432,6 +611,7 @@ async def test_without_a_policy_a_message_says_since_when_it_is_so() -> None:
         ({"quiet_hours": "22-7"}, "quiet_hours: expected something like '22:00-07:00'"),
         ({"quiet_hours": "25:00-07:00"}, "quiet_hours: expected"),
         ({"quiet_hours": "some 22:00-07:00"}, "quiet_hours: expected"),
+        ({"quiet_hours": "monster"}, "quiet_hours: expected"),
         ({"quiet_hours": "mon-sun"}, "nothing is left of the week"),
         ({"quiet_except": "bad"}, "quiet_except is critical, high"),
         ({"timezone": "Helsinki"}, "there is no zone 'Helsinki'"),
@@ -494,56 +674,94 @@ steps = st.lists(
 )
 
 
-@given(policies, steps)
-def test_an_incident_is_told_once_and_ends_once(policy: AlertPolicy, plan: Any) -> None:
-    """Whatever comes when: no end without a beginning, no beginning twice."""
-    standing, now, held = Standing(), MONDAY, dict[str, tuple[datetime, Seen]]()
-    told: list[tuple[str, str]] = []
+@given(policies, steps, st.randoms(use_true_random=False))
+def test_an_incident_is_told_once_and_ends_once(
+    policy: AlertPolicy, plan: Any, chance: Any
+) -> None:
+    """Whatever comes when, and is refused on the way: in the end it is known.
+
+    No end without a beginning, no beginning twice, and what is bad at last is told.
+    """
+    desk = Desk(policy, chance)
     for number, (seconds, what) in enumerate(plan):
-        now += timedelta(seconds=seconds)
-        due = [run for until, run in held.values() if until <= now]
+        desk.passes(seconds)
         if what != "look":
-            due.append(
-                Seen(
-                    run_id=str(number),
-                    at=now,
-                    status=what,
-                    severity="high",
-                    is_wanted=what != "success",
-                )
-            )
-        for run in due:
-            held.pop(run.run_id, None)
-            standing = observed(standing, run)
-            found = decide(policy, standing, "a", run, now)
-            if found.kind is not None:
-                told.append((str(found.kind), run.status))
-                standing = claimed(standing, "a", run, now)
-                standing = sent(standing, "a", run, found, now, None)
-            else:
-                standing = after(standing, "a", run, found)
-                if found.until is not None:
-                    assert found.until > now
-                    held[run.run_id] = found.until, run
-            assert Standing.of(standing.plain()) == standing
-    begun = False
-    last: str | None = None
-    for kind, status in told:
+            desk.ends(str(number), what)
+    for _ in range(40):
+        desk.passes(60)
+    assert not desk.held
+    begun, last = False, ("", None)
+    for kind, status, since in desk.told:
         if kind == "resolved":
             assert begun
             assert policy.resolve
-            begun = False
         elif kind == "alarm":
-            assert not (begun and last == status and policy.resolve)
-            begun = True
+            assert not (begun and last == (status, since) and policy.resolve)
+        assert policy.when == "every" or kind != "run"
+        begun = kind != "resolved" and (begun or status != "success")
+        last = (status, since)
+    standing = desk.standing
+    known = standing.told.get("a")
+    if standing.since is not None and policy.when == "change":
+        assert known is not None
+        assert (known.since, known.status) == (standing.since, standing.status)
+    if standing.since is None and policy.resolve:
+        assert not begun
+    # And the last message was about how it is now.
+    if desk.told and policy.resolve and policy.when == "change":
+        assert desk.told[-1][1] == standing.status
+
+
+class Desk:
+    """Decides about runs as a notification does, some of whose messages are refused."""
+
+    def __init__(self, policy: AlertPolicy, chance: Any) -> None:
+        self.policy = policy
+        self.chance = chance
+        self.now = MONDAY
+        self.standing = Standing()
+        self.held: dict[str, tuple[datetime, Seen]] = {}
+        self.told: list[tuple[str, str, datetime | None]] = []
+
+    def passes(self, seconds: float) -> None:
+        end = self.now + timedelta(seconds=seconds)
+        while True:
+            due = sorted((u, run.run_id) for u, run in self.held.values() if u <= end)
+            if not due:
+                break
+            self.now = max(self.now, due[0][0])
+            self.decide(self.held.pop(due[0][1])[1])
+        self.now = end
+
+    def ends(self, run_id: str, status: str) -> None:
+        self.decide(
+            Seen(
+                run_id=run_id,
+                at=self.now,
+                status=status,
+                severity="high",
+                is_wanted=status != "success",
+            )
+        )
+
+    def decide(self, run: Seen) -> None:
+        self.standing = observed(self.standing, run)
+        found = decide(self.policy, self.standing, "a", run, self.now)
+        if found.kind is None:
+            self.standing = after(self.standing, "a", run, found)
+            if found.until is not None:
+                assert found.until > self.now
+                self.held[run.run_id] = found.until, run
+        elif self.chance.random() < 0.3:
+            self.standing = claimed(self.standing, "a", run, self.now)
+            self.standing = after(self.standing, "a", run, Decision(why="refused"))
+            wait = timedelta(seconds=self.chance.randint(1, 90))
+            self.held[run.run_id] = self.now + wait, run
         else:
-            begun = begun or status != "success"
-        last = status
-    if policy.when == "change":
-        assert all(kind != "run" for kind, _ in told)
-    # What is bad now and has been told is known, or waits, or nobody wanted it.
-    if standing.since is not None and not told:
-        assert held or policy.throttle_seconds or policy.after_seconds
+            self.told.append((str(found.kind), run.status, found.since))
+            self.standing = claimed(self.standing, "a", run, self.now)
+            self.standing = sent(self.standing, "a", run, found, self.now, None)
+        assert Standing.of(self.standing.plain()) == self.standing
 
 
 async def test_a_store_in_memory_keeps_it_too() -> None:

@@ -17,6 +17,7 @@ from truthound.checkpoint.messages.message import MessageKind, moment_text
 
 AGAIN = timedelta(seconds=2)  # until it is asked again whether somebody has told
 LOST = timedelta(seconds=120)  # after which who is telling is taken for gone
+_WORSE = ("success", "warning", "failure", "error")  # the worse, the later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ class Standing:
         was_runs: how many runs that had.
         acknowledged_by: who takes care of the incident; None: nobody has said so.
         acknowledged_at: when that was said.
+        acknowledged_status: how it stood then.
         told: the last message of each notification, by its name.
         waiting: what was put off or is being sent, by the name of the notification.
     """
@@ -82,6 +84,7 @@ class Standing:
     was_runs: int = 0
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
+    acknowledged_status: str = ""
     told: Mapping[str, Told] = field(default_factory=dict)
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
 
@@ -157,7 +160,12 @@ def observed(standing: Standing, run: Seen) -> Standing:
         return replace(now, runs=standing.runs + 1)
     if run.is_bad:
         return replace(
-            now, since=run.at, runs=1, acknowledged_by=None, acknowledged_at=None
+            now,
+            since=run.at,
+            runs=1,
+            acknowledged_by=None,
+            acknowledged_at=None,
+            acknowledged_status="",
         )
     if standing.since is not None:
         return replace(
@@ -194,12 +202,14 @@ def decide(
     waiting = standing.waiting.get(action)
     if waiting is not None and (waiting.run_id == run.run_id or waiting.until <= now):
         waiting = None  # it is this one, or nobody's any more
-    if run.is_bad:
-        wanted = _about_bad(policy, standing, told, waiting, run, now)
-    elif waiting is not None and waiting.is_sent:
-        # Whether there is something to resolve is known when that has arrived.
+    if puts_off and _is_outdated(policy, standing, waiting, run):
+        return Decision(why=f"{standing.run_id} says how it is now", is_held=True)
+    if waiting is not None and waiting.is_sent and not _is_one_of_all(policy, run):
+        # What there is to say is known when that has arrived, or has not.
         until = now + AGAIN if puts_off else None
         return Decision(why=f"{waiting.run_id} is being told", until=until)
+    if run.is_bad:
+        wanted = _about_bad(policy, standing, told, run, now)
     else:
         wanted = _about_good(policy, standing, told, run, resolves_unknown)
     if wanted.kind is None:
@@ -209,6 +219,21 @@ def decide(
     if (until := policy.quiet_until(now, run.severity)) is not None and puts_off:
         return _off(wanted, until, f"quiet until {moment_text(until)}")
     return _throttled(policy, told, wanted, now, puts_off)
+
+
+def _is_one_of_all(policy: AlertPolicy, run: Seen) -> bool:
+    """Tell whether a run is told whatever is told of others."""
+    return run.is_bad and policy.when == "every"
+
+
+def _is_outdated(
+    policy: AlertPolicy, standing: Standing, waiting: Waiting | None, run: Seen
+) -> bool:
+    """Tell whether a newer run has its own to say, which may be put off, too."""
+    if run.run_id == standing.run_id:
+        return False
+    is_put_off = waiting is not None and not waiting.is_sent
+    return is_put_off or not _is_one_of_all(policy, run)
 
 
 def _off(wanted: Decision, until: datetime, why: str) -> Decision:
@@ -228,9 +253,10 @@ def _throttled(
     if now >= free:
         return wanted
     why = f"the last message was sent at {moment_text(told.at)}"
-    if policy.when == "every" or not puts_off:
-        return replace(wanted, kind=None, why=why, is_held=True)
-    return _off(wanted, free, why)
+    is_end = wanted.kind is MessageKind.RESOLVED  # which nothing later would tell
+    if puts_off and (is_end or policy.when == "change"):
+        return _off(wanted, free, why)
+    return wanted if is_end else replace(wanted, kind=None, why=why, is_held=True)
 
 
 def _about_good(
@@ -260,7 +286,6 @@ def _about_bad(
     policy: AlertPolicy,
     standing: Standing,
     told: Told | None,
-    waiting: Waiting | None,
     run: Seen,
     now: datetime,
 ) -> Decision:
@@ -269,6 +294,9 @@ def _about_bad(
     began = standing.since
     if began is None or run.at < began:
         return Decision(why="it was well again before somebody was told")
+    by, before = standing.acknowledged_by, standing.acknowledged_status
+    if by is not None and _rank(run.status) <= _rank(before or run.status):
+        return Decision(why=f"{by} has acknowledged it")
     is_known = told is not None and told.since == began and told.status != "success"
     message = Decision(
         since=began,
@@ -276,10 +304,6 @@ def _about_bad(
         held=told.held if told else 0,
         thread=told.thread if told and is_known else None,
     )
-    if waiting is not None and not (waiting.is_sent and policy.when == "every"):
-        return Decision(why=f"it is told with {waiting.run_id}", is_held=True)
-    if policy.after_seconds and standing.acknowledged_by is not None:
-        return Decision(why=f"{standing.acknowledged_by} has acknowledged it")
     due = began + timedelta(seconds=policy.after_seconds)
     if now < due and not is_known:
         return _off(message, due, f"nobody is asked before {moment_text(due)}")
@@ -287,12 +311,15 @@ def _about_bad(
         return replace(message, kind=MessageKind.RUN)
     if told is None or not is_known or told.status != run.status:
         return replace(message, kind=MessageKind.ALARM)
-    return _reminded(policy, standing, told, message, now)
+    return _reminded(policy, told, message, now)
+
+
+def _rank(status: str) -> int:
+    return _WORSE.index(status) if status in _WORSE else len(_WORSE)
 
 
 def _reminded(
     policy: AlertPolicy,
-    standing: Standing,
     told: Told,
     message: Decision,
     now: datetime,
@@ -300,8 +327,6 @@ def _reminded(
     said = f"{told.status} was told at {moment_text(told.at)}"
     if not policy.remind_seconds:
         return Decision(why=said)
-    if standing.acknowledged_by is not None:
-        return Decision(why=f"{standing.acknowledged_by} has acknowledged it")
     if now < told.at + timedelta(seconds=policy.remind_seconds):
         return Decision(why=said)
     return replace(message, kind=MessageKind.REMINDER)
@@ -321,11 +346,15 @@ def after(
 ) -> Standing:
     """Return the standing after a decision that was not to send."""
     waiting = {k: v for k, v in standing.waiting.items() if k != action}
-    mine = standing.waiting.get(action)
-    if decision.until is not None:
-        waiting[action] = Waiting(run_id=run.run_id, until=decision.until)
-    elif mine is not None and mine.run_id != run.run_id:
+    mine, is_newest = standing.waiting.get(action), run.run_id == standing.run_id
+    if (
+        mine is not None
+        and mine.run_id != run.run_id
+        and (mine.is_sent or not is_newest)
+    ):
         waiting[action] = mine
+    elif decision.until is not None:
+        waiting[action] = Waiting(run_id=run.run_id, until=decision.until)
     told = dict(standing.told)
     if decision.is_held and action in told:
         told[action] = replace(told[action], held=told[action].held + 1)

@@ -10,7 +10,15 @@ from typing import Any
 
 from truthound.errors import ConfigurationError
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+NAMES = (
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+)
 WEEK = timedelta(days=8)  # whoever is quiet so long is quiet for ever
 _HOURS = re.compile(r"(\d\d?):(\d\d)-(\d\d?):(\d\d)")
 
@@ -86,10 +94,16 @@ def _one(option: str, text: str) -> Quiet:
 
 def _days(text: str) -> Iterator[int]:
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        begin = DAYS.index(first[:3])
-        end = DAYS.index(last[:3]) if last else begin
+        first, is_range, last = part.partition("-")
+        begin = _day(first)
+        end = _day(last) if is_range else begin
         yield from (day % 7 for day in range(begin, end + 1 + 7 * (end < begin)))
+
+
+def _day(text: str) -> int:
+    """Return the day of that name or beginning; raise ValueError if there is none."""
+    name = next((name for name in NAMES if text in (name, name[:3])), "")
+    return NAMES.index(name)
 
 
 def quiet_until(now: datetime, quiet: Sequence[Quiet], zone: tzinfo) -> datetime | None:
@@ -116,7 +130,11 @@ def quiet_until(now: datetime, quiet: Sequence[Quiet], zone: tzinfo) -> datetime
         return None
     if end - wall >= WEEK:
         return _never
-    return end.replace(tzinfo=zone).astimezone(UTC)
+    for fold in (0, 1):  # where clocks go back, a time on the wall comes twice
+        moment = end.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+        if moment > now:
+            return moment
+    return None
 
 
 _never = datetime.max.replace(tzinfo=UTC)

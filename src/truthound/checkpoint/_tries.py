@@ -16,6 +16,7 @@ from truthound.store import NoticeState, Settled
 MOST = 12  # tries of a notification, with those in its run
 LONGEST = 3600.0  # seconds between two of them
 FIRST = 1.0  # seconds after the first one
+SOON = timedelta(milliseconds=50)  # what is put off is not asked for again before
 
 HELD = "held_until"  # the detail of a result that says until when it is put off
 
@@ -70,7 +71,7 @@ def settled(
         return Settled(
             position=position,
             state=NoticeState.OWED,
-            due_at=until,
+            due_at=max(until, now + SOON),
             error=said,
             is_held=True,
         )

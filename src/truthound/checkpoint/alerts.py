@@ -123,7 +123,12 @@ def acknowledge(store: Store, checkpoint: str, *, by: str) -> Alert:
     def change(plain: Any) -> tuple[Any, Any]:
         if plain is None or Standing.of(plain).since is None:
             return plain, None
-        plain = {**plain, "acknowledged_by": by, "acknowledged_at": now.isoformat()}
+        plain = {
+            **plain,
+            "acknowledged_by": by,
+            "acknowledged_at": now.isoformat(),
+            "acknowledged_status": plain["status"],
+        }
         return plain, _alert(checkpoint, Standing.of(plain))
 
     found: Alert | None = store.change(f"{STANDING}{checkpoint}", change)

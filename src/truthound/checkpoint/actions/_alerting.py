@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from truthound.checkpoint import _incident
@@ -14,10 +16,14 @@ from truthound.checkpoint._incident import AGAIN, LOST, Decision, Seen, Standing
 from truthound.checkpoint._tries import HELD
 from truthound.checkpoint.messages.message import Message, MessageKind, grouped
 from truthound.checkpoint.model import ActionResult, CheckpointResult
-from truthound.errors import ActionError, ConfigurationError, StoreError
+from truthound.errors import ConfigurationError, StoreError
+from truthound.secrets import Secret
 
 if TYPE_CHECKING:
     from truthound.checkpoint.actions._notifying import Notification
+
+
+logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,51 +71,78 @@ class Alerting:
             ActionError: it could not be sent.
             StoreError: it cannot be kept what was told.
         """
-        ready = await self._ready(result)
         group = self._group_of(result)
+        ready = await self._ready(result, claims=group is None)
         if isinstance(ready, ActionResult):
             if group is not None and HELD not in ready.details:
-                await self._book.change(
-                    group, lambda p: (_left(p, result.run_id), None)
-                )
+                await self._leave(group, result.run_id)
             return ready
-        if group is None or self._book.is_hurried:
-            return await self._told_alone(ready)
+        if group is None:
+            return await self._told_at_once([ready])
+        if self._book.is_hurried:
+            found = await self._told_at_once([ready])
+            await self._leave(group, result.run_id)
+            return found
         return await self._told_together(ready, group)
 
-    async def _told_alone(self, ready: _Ready) -> ActionResult:
+    async def _told_at_once(self, told: list[_Ready]) -> ActionResult:
+        """Send one message about some runs, and keep whether it has arrived."""
+        # Of several runs of a checkpoint the newest says it all.
+        newest = {one.message.checkpoint: one for one in sorted(told, key=_age)}
+        messages = [one.message for one in newest.values()]
+        message = grouped(messages) if messages[1:] else messages[0]
+        leader = next(o for o in told if o.message.run_id == message.run_id)
         try:
-            found = await self._action._notify(ready.message, ready.result)
+            found = await self._action._notify(message, leader.result)
         except BaseException:
-            await self._give_up(ready)
+            await self._give_up(told)
             raise
         if found.success:
-            await self._note_sent([ready], found)
+            await self._note_sent(told, found)
         else:
-            await self._give_up(ready)
+            await self._give_up(told)
         return found
 
-    async def _give_up(self, ready: _Ready) -> None:
-        """Let the next run tell what did not arrive, if this one is not tried again."""
-        if self._book.puts_off:
-            return
+    async def _give_up(self, told: list[_Ready]) -> None:
+        """Let others tell what did not arrive: this one again, or a newer run."""
+        for one in told:
 
-        def change(plain: Any) -> tuple[Any, None]:
-            left = Decision(why="it did not arrive")
-            standing = Standing.of(plain)
-            return _incident.after(
-                standing, self._action.name, ready.run, left
-            ).plain(), None
+            def change(plain: Any, one: _Ready = one) -> tuple[Any, None]:
+                left = Decision(why="it did not arrive")
+                standing = Standing.of(plain)
+                name = self._action.name
+                return _incident.after(standing, name, one.run, left).plain(), None
 
-        await self._book.change(f"{STANDING}{ready.result.checkpoint_name}", change)
+            await self._kept(one, change)
+
+    async def _kept(self, one: _Ready, change: Any) -> str | None:
+        """Change what is kept of a checkpoint; return why that cannot be."""
+        try:
+            await self._book.change(f"{STANDING}{one.result.checkpoint_name}", change)
+        except StoreError as error:
+            logger.error("%s: %s", one.run.run_id, error)
+            return str(error)
+        return None
+
+    async def _leave(self, group: str, run_id: str) -> None:
+        await self._book.change(group, lambda plain: (_left(plain, run_id), None))
 
     def _group_of(self, result: CheckpointResult) -> str | None:
         """Name what a run is told together with in the book; None: it is told alone."""
         group = self._policy.group_of(tags_of(result))
-        return None if group is None else f"{GROUP}{self._action.name}|{group}"
+        if group is None:
+            return None
+        return f"{GROUP}{self._action.name}|{_alike(self._action)}|{group}"
 
-    async def _ready(self, result: CheckpointResult) -> _Ready | ActionResult:
-        """Decide about a run; return what is not sent as the result of the action."""
+    async def _ready(
+        self, result: CheckpointResult, *, claims: bool
+    ) -> _Ready | ActionResult:
+        """Decide about a run; return what is not sent as the result of the action.
+
+        Args:
+            result: of the run.
+            claims: it is sent now, so nobody else is to send it.
+        """
         action, now = self._action, self._action.clock.now()
         message = action._message(result)
         run = Seen(
@@ -135,7 +168,7 @@ class Alerting:
             )
             if decision.kind is None:
                 standing = _incident.after(standing, action.name, run, decision)
-            else:
+            elif claims:
                 standing = _incident.claimed(standing, action.name, run, now)
             return standing.plain(), decision
 
@@ -176,12 +209,9 @@ class Alerting:
                 )
                 return standing.plain(), None
 
-            name = f"{STANDING}{one.result.checkpoint_name}"
-            try:
-                await self._book.change(name, change)
-            except StoreError as error:
-                # It has arrived: sent again it would be told twice for certain.
-                found.details["not_kept"] = str(error)
+            # It has arrived: sent again it would be told twice for certain.
+            if (error := await self._kept(one, change)) is not None:
+                found.details["not_kept"] = error
 
     # ------------------------------------------------------------------ told together
 
@@ -201,37 +231,60 @@ class Alerting:
         if word == "told":
             return self._action.result("success", f"told with {more}")
         if word == "wait":
-            return self._left_out("told together with others", more)
-        told = [ready]
-        for run in more:
-            other = await self._other(run)
-            if other is not None:
-                told.append(other)
-        # Of several runs of a checkpoint the newest says it all.
-        newest = {one.message.checkpoint: one for one in sorted(told, key=_age)}
-        messages = [one.message for one in newest.values()]
-        message = grouped(messages) if messages[1:] else messages[0]
+            why = "told together with others"
+            await self._put_off(ready, Decision(why=why, until=more))
+            return self._left_out(why, more)
+        own = await self._ready(ready.result, claims=True)
+        told = {run_id: own, **{run: await self._other(run) for run in more}}
+        sent = [one for one in told.values() if isinstance(one, _Ready)]
+        for run, one in told.items():
+            if isinstance(one, ActionResult) and HELD not in one.details:
+                await self._leave(group, run)
+        members: list[str] = []
         try:
-            found = await self._action._notify(message, ready.result)
-        except BaseException:
-            await self._book.change(group, lambda p: (_released(p, run_id), None))
-            raise
-        if found.success:
-            await self._note_sent(told, found)
-            members = [one.run.run_id for one in told]
+            if sent:
+                found = await self._told_at_once(sent)
+                members = [one.run.run_id for one in sent] if found.success else []
+        finally:
             await self._book.change(group, lambda p: (_ended(p, run_id, members), None))
-        else:
-            await self._book.change(group, lambda p: (_released(p, run_id), None))
-        return found
+        return own if isinstance(own, ActionResult) else found
 
-    async def _other(self, run_id: str) -> _Ready | None:
-        """Return the message about another run of the group; None: it is not told."""
+    async def _put_off(self, ready: _Ready, decision: Decision) -> None:
+        def change(plain: Any) -> tuple[Any, None]:
+            standing = Standing.of(plain)
+            name = self._action.name
+            return _incident.after(standing, name, ready.run, decision).plain(), None
+
+        await self._kept(ready, change)
+
+    async def _other(self, run_id: str) -> _Ready | ActionResult:
+        """Decide about another run of the group."""
         try:
-            ready = await self._ready(await self._book.result(run_id))
+            result = await self._book.result(run_id)
         except (StoreError, ValueError, KeyError, TypeError, AttributeError) as error:
-            said = f"the result of {run_id} cannot be read: {error}"
-            raise ActionError(said) from error
-        return ready if isinstance(ready, _Ready) else None
+            logger.error("the result of %s cannot be read: %s", run_id, error)
+            return self._left_out(f"its result cannot be read: {error}")
+        return await self._ready(result, claims=True)
+
+
+def _alike(action: Notification[Any]) -> str:
+    """Return what tells notifications of one name with other options apart.
+
+    Of secrets there is too little in it to guess them by.
+    """
+    plain = {k: _written(v) for k, v in sorted(vars(action.config).items())}
+    said = repr((action.action_type, plain)).encode("utf-8", "replace")
+    return blake2b(said, digest_size=8).hexdigest()
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.mark()
+    if isinstance(value, Mapping):
+        return {str(key): _written(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written(item) for item in value]
+    return value if isinstance(value, (str, int, float, type(None))) else repr(value)
 
 
 def _age(ready: _Ready) -> datetime:
@@ -251,8 +304,8 @@ def _joined(
     runs: dict[str, str | None] = dict(group["runs"])
     if runs.get(run_id):
         return plain, ("told", runs.pop(run_id))
-    open_runs = [other for other, by in runs.items() if by is None]
     until = group["until"] and datetime.fromisoformat(group["until"])
+    open_runs = [other for other, by in runs.items() if by is None]
     if until is None or not open_runs:
         until = now + wait
     runs.setdefault(run_id, None)
@@ -267,6 +320,7 @@ def _joined(
 
 
 def _ended(plain: Any, run_id: str, told: list[str]) -> Any:
+    """Return a group after one of its runs has told some, or none."""
     runs = {**plain["runs"], **dict.fromkeys(told, run_id)}
     return {**plain, "runs": runs, "by": None, "at": None}
 
@@ -276,10 +330,6 @@ def _left(plain: Any, run_id: str) -> Any:
     if plain is None or plain["runs"].get(run_id, "") is not None:
         return plain
     return {**plain, "runs": {k: v for k, v in plain["runs"].items() if k != run_id}}
-
-
-def _released(plain: Any, run_id: str) -> Any:
-    return {**plain, "by": None, "at": None} if plain["by"] == run_id else plain
 
 
 def _last(runs: Mapping[str, str | None]) -> dict[str, str | None]:

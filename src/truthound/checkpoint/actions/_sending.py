@@ -123,8 +123,10 @@ class SendingAction(NativeAction[A], Generic[A]):
             if not any(name.lower() == "content-type" for name in headers):
                 kind = "text/plain; charset=utf-8" if is_text else "application/json"
                 options["headers"] = {**headers, "Content-Type": kind}
-        sent = options.get("content", b"").decode()
-        self._note_sent(method, f"{_scheme(url)}{host}/***", options["headers"], sent)
+        if SENT.get() is not None:
+            where = f"{urlsplit(url).scheme}://{host}/***"
+            shown = options.get("content", b"").decode()
+            self._note_sent(method, where, options["headers"], shown)
         hidden = SECRET_ADDRESS.set(True)
         async with shared_client() as shared:
             try:
@@ -164,10 +166,6 @@ class SendingAction(NativeAction[A], Generic[A]):
                 about += ":error"
         # Headers hold ASCII only.
         return quote(f"{about or result.run_id}:{self.name}", safe=":._-")
-
-
-def _scheme(url: str) -> str:
-    return f"{urlsplit(url).scheme}://"
 
 
 def check_address(option: str, address: Secret) -> str:

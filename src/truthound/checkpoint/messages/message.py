@@ -192,9 +192,20 @@ def message_of(
 
 
 def grouped(messages: Sequence[Message]) -> Message:
-    """Return one message that tells several, the first of them before the others."""
-    first, *others = messages
-    return replace(first, others=others)
+    """Return one message that tells several, what is bad and new before the others.
+
+    It goes into a thread only if all of them do.
+    """
+    first, *others = sorted(messages, key=_calm)
+    threads = {message.thread for message in messages}
+    thread = threads.pop() if len(threads) == 1 else None
+    return replace(first, others=others, thread=thread)
+
+
+def _calm(message: Message) -> int:
+    if not message.is_bad:
+        return 2
+    return 1 if message.kind is MessageKind.REMINDER else 0
 
 
 def _listed(run: Any, name: str) -> list[Any]:
