@@ -168,6 +168,10 @@ class Ledger:
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._serve(), context=Context())
 
+    def runs_again(self, name: str) -> bool:
+        """Tell whether the next start runs what is accepted of a checkpoint."""
+        return self._policy == "rerun" and name in self._registered()
+
     def expect(self) -> None:
         """Let who asks for it wait until :meth:`open` has come that far."""
         self._is_present.clear()
@@ -329,6 +333,8 @@ def _run_of(
         limits_of(checkpoint),
         trigger=record.trigger,
         attempt=record.attempt,
+        slot=None if record.slot is None else (record.slot, False),
+        is_stored=True,
     )
 
 
