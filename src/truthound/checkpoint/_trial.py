@@ -10,7 +10,7 @@ from truthound.checkpoint._adapter import executed
 from truthound.checkpoint._clients import shared_client
 from truthound.checkpoint._run import new_run_id
 from truthound.checkpoint._tries import TESTING, one_try
-from truthound.checkpoint.actions._sending import SENT, Sent
+from truthound.checkpoint.actions._sent import SENT, Sent
 from truthound.checkpoint.model import (
     ActionResult,
     CheckpointResult,
