@@ -25,7 +25,7 @@ from processes import eventually, until
 from truthound._clock import SYSTEM_CLOCK
 from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
 from truthound.checkpoint.config import load_checkpoints
-from truthound.checkpoint.triggers import FileWatchTrigger
+from truthound.checkpoint.triggers import EventTrigger, FileWatchTrigger
 from truthound.checkpoint.triggers._paths import Marker, among, place_of
 from truthound.checkpoint.triggers._seen import modified_of
 from truthound.errors import ConfigurationError, StoreError
@@ -402,6 +402,35 @@ async def test_files_that_arrived_while_down_have_their_runs(tmp_path: Path) -> 
     async with Watching(landing, **options) as w:
         put(landing / "last.csv")
         assert await w.until(bool) == ["last.csv"]
+
+
+@pytest.mark.parametrize("was", ["0:file_watch", "3:file_watch"])
+async def test_files_of_while_down_are_found_with_another_trigger_before(
+    tmp_path: Path, was: str
+) -> None:
+    landing, store = tmp_path / "landing", tmp_path / "runs.db"
+    other = tmp_path / "other"
+    other.mkdir()
+    landing.mkdir()
+    async with Watching(landing, per_file=True, store=store) as w:
+        put(landing / "a.csv")
+        await w.until(bool)
+    async with Store(store) as opened:  # as it was written down in the past
+        old, new = (f"rides|{n}|{landing}" for n in ("0:file_watch", was))
+        state = await asyncio.to_thread(opened.cursor, old)
+        parts = await asyncio.to_thread(lambda: list(opened.load(old)))
+        await opened.set_cursor(old, None)
+        await asyncio.to_thread(opened.save, old, [], [part.file for part in parts])
+        await asyncio.to_thread(opened.save, new, parts, [])
+        await opened.set_cursor(new, state)
+
+    put(landing / "b.csv")
+    w = Watching(landing, per_file=True, store=store)
+    before = [EventTrigger(), EventTrigger(), FileWatchTrigger(paths=other)]
+    w.checkpoint.triggers[:0] = before
+    async with w:
+        put(landing / "c.csv")
+        assert sorted(await w.until(lambda f: len(f) == 2)) == ["b.csv", "c.csv"]
 
 
 async def test_run_that_was_cut_off_leaves_its_file_to_the_next_start(

@@ -524,6 +524,70 @@ async def test_message_that_comes_to_another_process_starts_no_second_run(
     assert results == []
 
 
+def waiting_behind_one() -> Checkpoint:
+    gate = CustomAction(callback=Gate())
+    trigger = HookTrigger(secret=SECRET)
+    options = {"max_concurrent_runs": 1, "actions": [gate], "triggers": [trigger]}
+    return Checkpoint("rides", data_source=ROWS, **options)
+
+
+async def test_message_that_a_stop_has_dropped_may_be_sent_again(
+    tmp_path: Path,
+) -> None:
+    async with served(waiting_behind_one(), store=tmp_path / "s.db") as hooks:
+        first = [await hooks.post(signed(id_=f"m{n}")) for n in range(2)]
+        await hooks.runner.stop_async(wait=False)
+        dropped = {r.run_id for r in hooks.results}
+        await hooks.runner.start_async()
+        same = await hooks.post(signed(id_="m1"))
+        await hooks.runner.stop_async(wait=False)
+    async with served(hooked(), store=tmp_path / "s.db") as hooks:
+        again = [await hooks.post(signed(id_=f"m{n}")) for n in range(2)]
+        results = await hooks.ended()
+
+    assert {a.status_code for a in [*first, same, *again]} == {202}
+    assert {a.json()["run_id"] for a in first} == dropped
+    assert same.json()["run_id"] not in dropped
+    assert {a.json()["run_id"] for a in again} == {r.run_id for r in results}
+    assert not {r.run_id for r in results} & dropped
+
+
+async def test_message_that_waits_is_left_to_a_start_that_runs_it(
+    tmp_path: Path,
+) -> None:
+    options: Any = {"store": tmp_path / "s.db", "recovery": "rerun"}
+    async with served(waiting_behind_one(), **options) as hooks:
+        answers = [await hooks.post(signed(id_=f"m{n}")) for n in range(2)]
+        await hooks.runner.stop_async(wait=False)
+        cut_off = [r.run_id for r in hooks.results]
+        stats = hooks.runner.get_stats()
+    async with served(hooked(), **options) as hooks:
+        again = await hooks.post(signed(id_="m1"))
+        (result,) = await hooks.ended()
+
+    assert cut_off == [answers[0].json()["run_id"]]
+    assert stats["accepted_runs"] == stats["delivered_results"] == 1
+    assert result.status != "error"
+    assert {result.run_id} == {answers[1].json()["run_id"], again.json()["run_id"]}
+
+
+async def test_message_that_was_here_before_needs_no_place(tmp_path: Path) -> None:
+    async with served(hooked(), store=tmp_path / "s.db") as hooks:
+        first = await hooks.post(signed())
+        await hooks.ended()
+    async with served(hooked(max_runs=1), store=tmp_path / "s.db") as hooks:
+        repeat = await hooks.post(signed())
+        hooks.runner.pause("rides")
+        paused = await hooks.post(signed())
+        hooks.runner.resume("rides")
+        new = await hooks.post(signed(id_="msg_2"))
+        late = await hooks.post(signed())
+        done = await hooks.post(signed(id_="msg_3"))
+
+    assert [a.json() for a in (repeat, paused, late)] == [first.json()] * 3
+    assert (new.status_code, done.status_code) == (202, 410)
+
+
 async def test_message_to_two_processes_at_once_starts_one_run() -> None:
     with services.postgres_schema() as url:
         async with (

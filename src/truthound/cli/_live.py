@@ -32,11 +32,21 @@ async def run_live(
     *,
     quiet: bool,
     recording: Recording,
+    owing: Sequence[Checkpoint],
 ) -> tuple[list[CheckpointResult], int | None]:
     """Run checkpoints side by side and show how far they are.
 
-    What earlier runs of theirs still owe is sent too, if it is due. With a store that
-    cannot be used they run all the same, and ``recording`` has given up.
+    What runs of any configured checkpoint still owe is sent at the end, if it is due.
+    With a store that cannot be used they run all the same, and ``recording`` has given
+    up.
+
+    Args:
+        checkpoints: that run.
+        most: how many run at once.
+        grace: seconds that they have to end after a signal.
+        quiet: show nothing.
+        recording: the store.
+        owing: all that are configured.
 
     Returns:
         Their results, in their order, and the signal that ended it early, if one did.
@@ -71,7 +81,7 @@ async def run_live(
                     )
                     await signals.first_of(pool.stop())
             if recording.store and not signals.came:
-                await signals.first_of(deliver_due(recording.store, checkpoints))
+                await signals.first_of(deliver_due(recording.store, owing))
         except StoreError as error:
             stderr(f"truthound: {error}")
         finally:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truthound.cli._boundary import Exit, stderr
-from truthound.cli.check import chosen
-from truthound.cli.watch import run_triggers, running
+from truthound.cli.watch import run_triggers, running, triggered_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -47,7 +46,7 @@ def hooks(
     from truthound.checkpoint.triggers import HookTrigger
     from truthound.cli._listening import address_of, bound, listening
 
-    triggered = [one for one in chosen(config, which) if one.triggers]
+    everything, triggered = triggered_of(config, which)
     names = [
         trigger.path_name
         for checkpoint in triggered
@@ -69,7 +68,7 @@ def hooks(
         return listening(hooks_app(runner), sockets, told)
 
     try:
-        return run_triggers(triggered, config, given, beside)
+        return run_triggers(triggered, config, given, everything, beside)
     finally:
         for one in sockets:
             one.close()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 STATES = ("owed", "sending", "delivered", "dead", "dropped")
 OPEN = ("owed", "sending", "dead")
+# What became of those that did not fail.
+WORDS = {"delivered": "delivered", "dropped": "left out", "dead": "failed"}
+WORDS |= {"owed": "put off", "sending": "put off"}
 STYLES = {"owed": "yellow", "sending": "cyan", "dead": "red", "delivered": "green"}
 
 
@@ -28,6 +31,7 @@ STYLES = {"owed": "yellow", "sending": "cyan", "dead": "red", "delivered": "gree
         "drop": ("outbox:drop", "Say that some need not be sent."),
         "list": ("outbox:list_", "List what is owed, or was given up."),
         "retry": ("outbox:retry", "Send them now."),
+        "send": ("outbox:send", "Send what is due by the policies, for cron."),
     },
 )
 def outbox() -> None:
@@ -134,6 +138,45 @@ def retry(
     stdout(f"delivered {len(tried) - len(failed)} of {len(chosen)}")
     _tell_unknown(len(chosen) - len(tried))
     return Exit.ACTION_FAILED if len(tried) - len(failed) < len(chosen) else Exit.PASSED
+
+
+@click.command(short_help="Send what is due by the policies, for cron.")
+@_store.place
+@_options.configuration
+def send(store: str | None, config: str | None) -> int:
+    """Send what is due now of what all configured checkpoints owe.
+
+    What 'alerts' has put off is sent when its time has come, not before. Put it into
+    cron if nothing else runs all the time. Nothing is said if nothing is due. The exit
+    code is 4 if one could not be delivered.
+    """
+    import asyncio
+    from collections import Counter
+
+    from truthound.checkpoint import load_checkpoints
+    from truthound.checkpoint.outbox import deliver_due
+
+    checkpoints = load_checkpoints(config)
+    found = _looking.store_that_is(store, config)
+    if found is None:
+        return Exit.PASSED  # of a cron job that is older than the first run
+    with found:
+        tried = asyncio.run(deliver_due(found, checkpoints))
+        states = {
+            (notice.run_id, notice.position): str(notice.state)
+            for run_id in {notice.run_id for notice, _ in tried}
+            for notice in found.notices(run_id=run_id)
+        }
+    became = Counter(
+        "failed" if error else WORDS[states.get((one.run_id, one.position), "owed")]
+        for one, error in tried
+    )
+    for one, error in tried:
+        if error is not None:
+            stderr(f"{one.checkpoint}: action {one.action}: {error}")
+    if tried:
+        stdout(", ".join(f"{number} {word}" for word, number in became.items()))
+    return Exit.ACTION_FAILED if became["failed"] else Exit.PASSED
 
 
 def _tell_unknown(number: int) -> None:

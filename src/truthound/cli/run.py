@@ -50,16 +50,19 @@ def run(
 ) -> int:
     """Run checkpoints of a configuration: all, or those that are selected.
 
-    WHICH is a name, a pattern or tag:KEY=VALUE. Their actions are executed. Ctrl-C lets
-    those end that run, and begins no more; a second one cuts them off.
+    WHICH is a name, a pattern or tag:KEY=VALUE. Their actions are executed, and what is
+    due of what earlier runs of all checkpoints owe is sent. Ctrl-C lets those end that
+    run, and begins no more; a second one cuts them off.
     """
     import asyncio
 
     from truthound.cli._live import run_live
     from truthound.cli._results import code_of
     from truthound.cli._run import write_failing
+    from truthound.cli._select import selected
 
-    checkpoints = selection(chosen(config, which), given)
+    everything = chosen(config, ())
+    checkpoints = selection(selected(everything, which), given)
     if isinstance(checkpoints, int):
         return checkpoints
     with _store.opened(given, config) as recording:
@@ -70,6 +73,7 @@ def run(
                 grace,
                 quiet=given["quiet"],
                 recording=recording,
+                owing=everything,
             )
         )
     deliver(checkpoints, results, given)
@@ -78,7 +82,7 @@ def run(
             checkpoints[0], results[0], given["failed_rows"], quiet=given["quiet"]
         )
     if given["quiet"] or given["output"] is not None:
-        _tell_bad_actions(results)
+        _tell_bad_actions(results, quiet=given["quiet"])
     if signal is not None:
         return 128 + signal
     code = recording.worst(code_of(results, given["fail_on"]))
@@ -87,14 +91,14 @@ def run(
     return code
 
 
-def _tell_bad_actions(results: list[CheckpointResult]) -> None:
+def _tell_bad_actions(results: list[CheckpointResult], *, quiet: bool) -> None:
     for result in results:
         for ended in result.action_results:
+            told = f"{result.checkpoint_name}: action {ended.action_name}: "
             if ended.is_bad:
-                stderr(
-                    f"{result.checkpoint_name}: action {ended.action_name}: "
-                    f"{ended.error or ended.message or ended.status}"
-                )
+                stderr(f"{told}{ended.error or ended.message or ended.status}")
+            elif (until := ended.details.get("held_until")) and not quiet:
+                stderr(f"{told}put off until {until}")
 
 
 def _any_bad(results: list[CheckpointResult]) -> bool:

@@ -89,17 +89,28 @@ def watch(which: tuple[str, ...], config: str | None, **given: Any) -> int:
     there, and its actions are executed. Ctrl-C lets those end that run; a second one
     cuts them off.
     """
-    triggered = [one for one in chosen(config, which) if one.triggers]
+    everything, triggered = triggered_of(config, which)
     if not triggered:
         stderr("truthound: no checkpoint that is selected has a trigger")
         return Exit.NOTHING_SELECTED
-    return run_triggers(triggered, config, given)
+    return run_triggers(triggered, config, given, everything)
+
+
+def triggered_of(
+    config: str | None, which: tuple[str, ...]
+) -> tuple[list[Checkpoint], list[Checkpoint]]:
+    """Return all configured checkpoints, and those selected that have a trigger."""
+    from truthound.cli._select import selected
+
+    everything = chosen(config, ())
+    return everything, [one for one in selected(everything, which) if one.triggers]
 
 
 def run_triggers(
     triggered: list[Checkpoint],
     config: str | None,
     given: dict[str, Any],
+    owing: list[Checkpoint],
     beside: Beside | None = None,
 ) -> int:
     """Run checkpoints when their triggers say so, until a signal; return the exit code.
@@ -108,6 +119,7 @@ def run_triggers(
         triggered: the checkpoints.
         config: the configuration, if one was named.
         given: what :func:`running` adds.
+        owing: all that are configured: what their runs owe is sent.
         beside: what is to be there as long as they run.
     """
     from truthound.cli._run import problems_of
@@ -128,6 +140,7 @@ def run_triggers(
         def serve() -> int | None:
             return _serve(
                 triggered,
+                owing,
                 given["form"],
                 beside,
                 quiet=given["quiet"],
@@ -149,6 +162,7 @@ def run_triggers(
 
 def _serve(
     checkpoints: list[Checkpoint],
+    owing: list[Checkpoint],
     form: str,
     beside: Beside | None,
     *,
@@ -175,6 +189,7 @@ def _serve(
     )
     for checkpoint in checkpoints:
         runner.add_checkpoint(checkpoint)
+    runner.deliver_for(owing)
     if not quiet:
         stderr(f"watching {_names(checkpoints)}; Ctrl-C ends it")
     came = asyncio.run(serve(runner, beside and beside(runner)))

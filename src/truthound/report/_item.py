@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from truthound.validators import CheckResult, ValidationRun
@@ -36,11 +37,13 @@ class Item:
         """What there is to know beside the checks."""
         notes = list(self.run.warnings if self.run else ())
         for action in self.actions:
+            details = action.get("details") or {}
             if action["status"] in ("error", "failure"):
                 said = action["error"] or action["message"] or action["status"]
-                owed = (action.get("details") or {}).get("owed")
-                again = " (it is tried again)" if owed else ""
+                again = " (it is tried again)" if details.get("owed") else ""
                 notes.append(f"action {action['action_name']}: {said}{again}")
+            elif until := _held_until(details):
+                notes.append(f"action {action['action_name']}: put off until {until}")
         if self.run is not None and self.error and not self.errors:
             notes.append(self.error)
         return notes
@@ -62,6 +65,17 @@ class Item:
             return []
         worse = {id(check) for check in (*self.issues, *self.errors)}
         return [check for check in self.run.checks if id(check) not in worse]
+
+
+def _held_until(details: Mapping[str, Any]) -> str:
+    """Say until when something is put off; empty: it is not."""
+    until = details.get("held_until")
+    if not isinstance(until, str):
+        return ""
+    owed = " (owed)" if details.get("owed") else ""
+    return (
+        f"{datetime.fromisoformat(until).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC{owed}"
+    )
 
 
 def items_of(results: Any) -> list[Item]:

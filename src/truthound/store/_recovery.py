@@ -12,7 +12,14 @@ from truthound.store._processes import is_gone
 from truthound.store._rows import as_text, run_of_row
 from truthound.store._tables import moment, notices, owners, results, runs, stamp
 from truthound.store._writing import ACTIVE
-from truthound.store.records import MESSAGES, Owner, Recovered, RunRecord, RunState
+from truthound.store.records import (
+    HOOKS,
+    MESSAGES,
+    Owner,
+    Recovered,
+    RunRecord,
+    RunState,
+)
 
 GONE = "interrupted: the process that ran it has ended"
 # States in which a run keeps the messages that it is for.
@@ -99,7 +106,7 @@ def recover(
     ended: list[RunRecord] = []
     for row in connection.execute(left).all():
         values = _fate(row, owner, at, again, attempts)
-        if values["state"] not in KEEPING and (row.slot or "").startswith(MESSAGES):
+        if _is_freed(row.slot or "", values["state"]):
             values["slot"] = None
         changed = connection.execute(
             update(runs)
@@ -145,6 +152,13 @@ def _is_gone(row: Any, at: datetime) -> bool:
     owner = Owner(name=row.owner, host=row.host, pid=row.pid, process=row.process)
     gone = is_gone(owner)
     return moment(row.lease_until) < at if gone is None else gone
+
+
+def _is_freed(slot: str, state: str) -> bool:
+    """Tell whether another run may have the slot of one that comes to a state."""
+    if slot.startswith(HOOKS):
+        return state == RunState.INTERRUPTED.value
+    return slot.startswith(MESSAGES) and state not in KEEPING
 
 
 def _fate(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select, update
 
 from truthound.store._rows import as_text, row_of_run
 from truthound.store._tables import notices, owners, runs
-from truthound.store.records import MESSAGES, RunRecord, RunState
+from truthound.store.records import HOOKS, MESSAGES, RunRecord, RunState
 
 ACTIVE = (RunState.ACCEPTED.value, RunState.RUNNING.value)
 
@@ -174,7 +174,9 @@ _END = _Many(
     f"UPDATE runs SET {_SET}, state = v.new_state, ended_at = v.new_ended_at, "
     "began_at = coalesce(v.new_began_at, began_at), "
     "slot = CASE WHEN v.new_state <> 'finished' AND "
-    f"substr(slot, 1, {len(MESSAGES)}) = '{MESSAGES}' THEN NULL ELSE slot END "
+    f"substr(slot, 1, {len(MESSAGES)}) = '{MESSAGES}' THEN NULL "
+    "WHEN v.new_state IN ('interrupted', 'cancelled') AND "
+    f"substr(slot, 1, {len(HOOKS)}) = '{HOOKS}' THEN NULL ELSE slot END "
     f"FROM {{rows}} WHERE {_OURS}",
 )
 # What ends later in this transaction is still ours here.

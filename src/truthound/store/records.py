@@ -11,6 +11,9 @@ from typing import Any
 # A slot that begins so names messages of a broker. It is free again when its run has an
 # end that is not ``finished``: the messages come again.
 MESSAGES = "message|"
+# One that begins so names a request over HTTP. It is free again when its run was cut
+# off: whoever sends the request again gets another run.
+HOOKS = "hook|"
 
 
 class RunState(StrEnum):

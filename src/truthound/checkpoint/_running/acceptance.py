@@ -57,6 +57,7 @@ class Acceptance:
         refused = await writing
         for run in made:
             run.is_refused = bool(refused) and run.run_id in refused
+            run.is_stored = self._ledger is not None and not run.is_refused
 
     def _record(self, run: ActiveRun) -> RunRecord:
         return RunRecord(

@@ -84,6 +84,7 @@ class ActiveRun:
         slot: names the due time for which it was started, and whether that is free
             again when the process is gone.
         is_refused: whether another run has its slot.
+        is_stored: whether a store has it as accepted.
         is_late: whether it has given its slot up while its end is written down.
         is_kept: whether its end was written down, as its own.
     """
@@ -119,6 +120,7 @@ class ActiveRun:
     attempt: int = 1
     slot: tuple[str, bool] | None = None
     is_refused: bool = False
+    is_stored: bool = False
     is_late: bool = False
     is_kept: bool = False
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from truthound.checkpoint._running.active import ActiveRun, cut_result
 from truthound.store import RunState
+from truthound.store.records import HOOKS
 
 if TYPE_CHECKING:
     from truthound.checkpoint._running.runs import Runs
@@ -43,6 +44,27 @@ async def cut_off(runs: Runs, why: str) -> None:
             await runs.delivery.deliver(run, cut_result(run, runs.clock))
             runs.forget(run)
     await runs.idle(PATIENCE)
+
+
+def is_left(runs: Runs, run: ActiveRun) -> bool:
+    """Leave a run that waits to the next start, if that runs it; False: it does not.
+
+    Whoever sent a request was told that it is accepted, and sends it no more.
+    """
+    ledger = runs.ledger
+    if (
+        ledger is None
+        or run.slot is None
+        or not run.slot[0].startswith(HOOKS)
+        or not run.is_stored
+        or not ledger.runs_again(run.name)
+    ):
+        return False
+    runs.line.give_up(run)
+    runs.delivery.counts.accepted -= 1  # it is the next one's
+    runs.forget(run)
+    logger.info("%s is left to the next start", run.run_id)
+    return True
 
 
 def _hurry(run: ActiveRun) -> None:

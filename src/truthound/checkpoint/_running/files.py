@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from truthound.checkpoint._running.active import ActiveRun
     from truthound.checkpoint._running.entry import Entry
     from truthound.checkpoint.triggers.file_watch import FileWatchTrigger
+    from truthound.store import Store
 
 ROWS = 2_000  # files of which one transaction writes
 TRIES = 5  # begun runs of a file that ended with their process
@@ -93,11 +94,17 @@ class FileDriver(PushDriver):
         Raises:
             StoreError: it cannot be read.
         """
-        store = self.entry.runs.ledger.store  # type: ignore[union-attr]
-        place = self.entry.place_of(self.trigger)
-        key = f"{self.entry.name}|{place}|{landing.whole_path}"
+        store, entry = self.entry.runs.ledger.store, self.entry  # type: ignore[union-attr]
+        key = await from_disk(partial(self._key, landing.whole_path))
         state = await in_thread(partial(store.cursor, key), SOURCES)
         seen = landing.seen
+        if state is None:
+            before = entry.place_before(self.trigger)
+            old = f"{entry.name}|{before}|{landing.whole_path}"
+            state = await in_thread(partial(store.cursor, old), SOURCES)
+            if state is not None:
+                await in_thread(partial(_moved, store, old, key), SOURCES)
+                await store.set_cursor(key, state)
         if isinstance(state, dict) and isinstance(state.get("since"), int):
             seen.since, seen.is_whole = state["since"], bool(state.get("whole"))
             seen.load(await in_thread(partial(store.load, key), SOURCES))
@@ -107,6 +114,13 @@ class FileDriver(PushDriver):
             await store.set_cursor(key, {"since": seen.since, "whole": False})
             seen.is_whole = False
         self._kept[id(landing)] = key
+
+    def _key(self, path: str) -> str:
+        """Return where a store keeps what is known of a place. Blocks."""
+        place = self.entry.place_of(
+            self.trigger, lambda other: path in other.whole_paths()
+        )
+        return f"{self.entry.name}|{place}|{path}"
 
     def _take_over(self) -> None:
         """See which files are those of runs that are run again. Blocks."""
@@ -200,3 +214,10 @@ class FileDriver(PushDriver):
         if not seen.is_whole and not landing.is_first_look:
             await store.set_cursor(key, {"since": seen.since, "whole": True})
             seen.is_whole = True
+
+
+def _moved(store: Store, old: str, key: str) -> None:
+    """Keep what is known of a place under another name. Blocks."""
+    parts = list(store.load(old))
+    for start in range(0, len(parts), ROWS):
+        store.save(key, parts[start : start + ROWS], [])

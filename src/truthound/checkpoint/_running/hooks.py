@@ -7,14 +7,18 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from truthound.checkpoint._running.drivers import PushDriver
 from truthound.checkpoint._trigger import TriggerStatus
 from truthound.checkpoint.triggers.hook import HookRefusedError, HookTrigger
 from truthound.errors import NotRunningError, StoreError
+from truthound.store import RunState
+from truthound.store.records import HOOKS
 
 if TYPE_CHECKING:
+    from truthound.checkpoint._running.active import ActiveRun
     from truthound.checkpoint._running.entry import Entry
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
@@ -60,7 +64,15 @@ class HookDriver(PushDriver):
         """Start the run of a message, or find it; see ``HookTrigger.call``."""
         known = self._known.get(id_) if id_ is not None else None
         if known is None:
-            self._check_place()
+            try:
+                self._check_place()
+            except HookRefusedError:
+                # A message that was here before needs no place, and none of the runs.
+                if id_ is None or self.is_over or not self.entry.is_open:
+                    raise
+                if (found := await self._stored(id_)) is None:
+                    raise
+                return found
             known = self._spawned(context, id_), self.entry.clock.monotonic()
             if id_ is not None:
                 self._forget()
@@ -104,32 +116,42 @@ class HookDriver(PushDriver):
         slot = None if id_ is None else (self._slot(id_), False)
         told = {"trigger": trigger.name, "reason": "a request came", **context}
         try:
-            run_id = entry.start_run(trigger.name, told, slot=slot)
+            run_id = entry.start_run(
+                trigger.name, told, slot=slot, on_gone=partial(self._gone, id_)
+            )
         except NotRunningError:
             raise HookRefusedError(503, "stopping", AWAY) from None
         trigger.record_run()
-        task = entry.runs.spawn(self._written(run_id, id_))
+        run = entry.runs.active[run_id]
+        task = entry.runs.spawn(self._written(run, id_))
         task.add_done_callback(_seen)
         return task
 
-    async def _written(self, run_id: str, id_: str | None) -> str:
-        run = self.entry.runs.active.get(run_id)
-        if run is None:
-            return run_id
-        await self.entry.runs.written(run_id)
+    async def _written(self, run: ActiveRun, id_: str | None) -> str:
+        if run.run_id in self.entry.runs.active:
+            await self.entry.runs.written(run.run_id)
+        if run.verdict is not None and run.verdict[1] == RunState.INTERRUPTED:
+            raise HookRefusedError(503, "stopping", AWAY)
         if not run.is_refused or id_ is None:
-            return run_id
+            return run.run_id
+        self.trigger.run_count -= 1  # it was none
+        self._known.pop(id_, None)  # it is for the store to say what becomes of it
         first = await self._stored(id_)  # of another process, or an earlier one
         if first is None:
             raise HookRefusedError(503, "not found in the store", AWAY)
         return first
+
+    def _gone(self, id_: str | None, run: ActiveRun) -> None:
+        """Forget a message whose run was cut off: it may be sent again."""
+        if id_ is not None and run.verdict is not None:
+            self._known.pop(id_, None)
 
     async def _stored(self, id_: str) -> str | None:
         ledger = self.entry.runs.ledger
         return None if ledger is None else await ledger.run_of(self._slot(id_))
 
     def _slot(self, id_: str) -> str:
-        return f"hook|{self.entry.name}|{self.trigger.path_name}|{id_}"
+        return f"{HOOKS}{self.entry.name}|{self.trigger.path_name}|{id_}"
 
     def _forget(self) -> None:
         """Forget old messages, but none that could be sent again with its signature."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,7 @@ class Ledger:
         self._clock = runs.clock
         self._report = runs.delivery.report
         self._seen: dict[str, Any] = {}  # checkpoints that were run, the last ones
+        self._others: dict[str, Any] = {}  # that are not run, and what they owe is sent
         self._sender = Sender(store, owner, self._clock, self._report)
         self._task: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
@@ -135,8 +136,16 @@ class Ledger:
         if len(self._seen) > SEEN:
             del self._seen[next(iter(self._seen))]
 
+    def deliver_for(self, checkpoints: Iterable[Any]) -> None:
+        """Send what runs of checkpoints owe, too, that are not run here."""
+        self._others.update((checkpoint.name, checkpoint) for checkpoint in checkpoints)
+
+    def _owing(self) -> Mapping[str, Any]:
+        """Return the checkpoints whose notifications are sent."""
+        return {**self._others, **self._known()}
+
     def _known(self) -> Mapping[str, Any]:
-        """Return the checkpoints whose runs and notifications can be taken over."""
+        """Return the checkpoints whose runs can be taken over."""
         return {**self._seen, **self._registered()}
 
     async def open(self) -> None:
@@ -158,6 +167,10 @@ class Ledger:
             self._is_present.set()  # whoever waits is not helped by waiting on
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._serve(), context=Context())
+
+    def runs_again(self, name: str) -> bool:
+        """Tell whether the next start runs what is accepted of a checkpoint."""
+        return self._policy == "rerun" and name in self._registered()
 
     def expect(self) -> None:
         """Let who asks for it wait until :meth:`open` has come that far."""
@@ -258,9 +271,9 @@ class Ledger:
                 if clock.monotonic() >= look_at:
                     look_at = clock.monotonic() + beat
                     await self._recover()
-                if await self._sender.round(self._known()):
+                if await self._sender.round(self._owing()):
                     continue
-                due = await self.store.next_due(list(self._known()))
+                due = await self.store.next_due(list(self._owing()))
                 if due is not None:
                     pause = max(0.01, (due - clock.now()).total_seconds())
                 self._said = ""
@@ -320,6 +333,8 @@ def _run_of(
         limits_of(checkpoint),
         trigger=record.trigger,
         attempt=record.attempt,
+        slot=None if record.slot is None else (record.slot, False),
+        is_stored=True,
     )
 
 

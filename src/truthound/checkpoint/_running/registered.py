@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 from truthound.checkpoint._running.entries import Entries
+
+if TYPE_CHECKING:
+    from truthound.checkpoint._running.runs import Runs
 
 
 class Registered:
     """What a runner is told of its checkpoints."""
 
     _entries: Entries
+    _runs: Runs
 
     @property
     def checkpoints(self) -> dict[str, Any]:
@@ -29,6 +34,14 @@ class Registered:
         """
         self._entries.add(checkpoint)
         return self
+
+    def deliver_for(self, checkpoints: Iterable[Any]) -> None:
+        """Send, too, what runs of checkpoints owe that this runner does not run.
+
+        Without a store nothing is owed.
+        """
+        if self._runs.ledger is not None:
+            self._runs.ledger.deliver_for(checkpoints)
 
     def remove_checkpoint(self, name: str) -> bool:
         """Remove a checkpoint; its runs that are under way go on.

@@ -23,7 +23,7 @@ from truthound.checkpoint._running.active import (
     check_checkpoint,
     check_context,
 )
-from truthound.checkpoint._running.cutting import PATIENCE, cut_off
+from truthound.checkpoint._running.cutting import PATIENCE, cut_off, is_left
 from truthound.checkpoint._running.delivery import Delivery
 from truthound.checkpoint._running.execution import Execution
 from truthound.checkpoint._running.ledger import Ledger, check_policy
@@ -253,7 +253,7 @@ class Runs:
         """
         self.is_open = False
         for run in list(self.active.values()):
-            if run.state == "waiting":
+            if run.state == "waiting" and not is_left(self, run):
                 self.cut(run, UNBEGUN, RunState.INTERRUPTED)
         if closing is not None:
             closing()

@@ -137,6 +137,10 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
             )
         return found
 
+    def whole_paths(self) -> list[str]:
+        """Return the paths that it was given, from the root. Blocks."""
+        return [os.path.abspath(path) for path in self._given()]  # noqa: PTH100 - a text
+
     def anew(self) -> list[Landing]:
         """Forget what is known of files, and return the places. Blocks."""
         self._landings = None
