@@ -161,6 +161,13 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
     def wait_for(self, now: float) -> float | None:
         return 0.0 if self._ready else None
 
+    def next_up(self) -> Arrival | None:
+        """Return what :meth:`take` would return if each file has a run of its own."""
+        with self._lock:
+            if not self._config.per_file or not self._ready:
+                return None
+            return next(iter(self._ready.values()))
+
     def take(self) -> TriggerResult:
         with self._lock:
             if self._config.per_file and self._ready:
