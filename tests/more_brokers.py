@@ -331,6 +331,7 @@ class MQTTBroker(Counted):
             "topics": self.place,
             "client_id": self.place,
             "protocol": self.protocol,
+            "id_property": "id",
         }
         made = MQTTTrigger(**{**given, **options})
         came = made._came

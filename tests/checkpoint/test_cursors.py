@@ -10,7 +10,7 @@ import pytest
 
 from truthound._clock import Clock
 from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
-from truthound.checkpoint.triggers import CronTrigger
+from truthound.checkpoint.triggers import CronTrigger, EventTrigger
 from truthound.store import Store
 
 FRAME = pl.DataFrame({"a": [1]})
@@ -63,6 +63,28 @@ async def test_time_missed_while_down_is_made_up_for_by_one_run():
     async with Store("s.db") as store:
         (run,) = await asyncio.to_thread(store.runs)
     assert run.slot == "c|0:cron|2026-03-10T12:00:00+00:00"
+
+
+@pytest.mark.realtime
+async def test_trigger_keeps_its_times_when_others_are_put_before_it():
+    old, late = Store("s.db"), BEGIN + timedelta(hours=3)
+    async with old:  # as it was written down in the past
+        await old.set_cursor("c|1:cron", BEGIN.isoformat())
+    checkpoint = hourly(catch_up=True)
+    checkpoint.triggers.insert(0, EventTrigger())
+    made_up = [await reasons_at(late, checkpoint, store="s.db")]
+    checkpoint = hourly(catch_up=True)
+    later = late + timedelta(hours=3)
+    made_up.append(await reasons_at(later, checkpoint, store="s.db"))
+
+    named = hourly(catch_up=True, name="mine")
+    made_up.append(await reasons_at(BEGIN, named, store="n.db"))
+    named = hourly(catch_up=True, name="mine")
+    named.triggers.insert(0, hourly().triggers[0])
+    made_up.append(await reasons_at(late, named, store="n.db"))
+
+    reason = "made up for a time that was missed"
+    assert made_up == [[reason], [reason], [], [reason]]
 
 
 @pytest.mark.realtime

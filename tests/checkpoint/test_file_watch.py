@@ -25,7 +25,7 @@ from processes import eventually, until
 from truthound._clock import SYSTEM_CLOCK
 from truthound.checkpoint import AsyncCheckpointRunner, Checkpoint
 from truthound.checkpoint.config import load_checkpoints
-from truthound.checkpoint.triggers import FileWatchTrigger
+from truthound.checkpoint.triggers import EventTrigger, FileWatchTrigger
 from truthound.checkpoint.triggers._paths import Marker, among, place_of
 from truthound.checkpoint.triggers._seen import modified_of
 from truthound.errors import ConfigurationError, StoreError
@@ -404,6 +404,35 @@ async def test_files_that_arrived_while_down_have_their_runs(tmp_path: Path) -> 
         assert await w.until(bool) == ["last.csv"]
 
 
+@pytest.mark.parametrize("was", ["0:file_watch", "3:file_watch"])
+async def test_files_of_while_down_are_found_with_another_trigger_before(
+    tmp_path: Path, was: str
+) -> None:
+    landing, store = tmp_path / "landing", tmp_path / "runs.db"
+    other = tmp_path / "other"
+    other.mkdir()
+    landing.mkdir()
+    async with Watching(landing, per_file=True, store=store) as w:
+        put(landing / "a.csv")
+        await w.until(bool)
+    async with Store(store) as opened:  # as it was written down in the past
+        old, new = (f"rides|{n}|{landing}" for n in ("0:file_watch", was))
+        state = await asyncio.to_thread(opened.cursor, old)
+        parts = await asyncio.to_thread(lambda: list(opened.load(old)))
+        await opened.set_cursor(old, None)
+        await asyncio.to_thread(opened.save, old, [], [part.file for part in parts])
+        await asyncio.to_thread(opened.save, new, parts, [])
+        await opened.set_cursor(new, state)
+
+    put(landing / "b.csv")
+    w = Watching(landing, per_file=True, store=store)
+    before = [EventTrigger(), EventTrigger(), FileWatchTrigger(paths=other)]
+    w.checkpoint.triggers[:0] = before
+    async with w:
+        put(landing / "c.csv")
+        assert sorted(await w.until(lambda f: len(f) == 2)) == ["b.csv", "c.csv"]
+
+
 async def test_run_that_was_cut_off_leaves_its_file_to_the_next_start(
     tmp_path: Path,
 ) -> None:
@@ -514,13 +543,13 @@ async def test_file_that_ends_the_process_again_and_again_is_left_out(
                     run_id=f"{name}{n}",
                     checkpoint="rides",
                     state=RunState.ACCEPTED,
-                    owner="gone",
+                    owner=f"{name}{n}",
                     accepted_at=now,
                     trigger="file_watch",
                     context=told,
                 )
                 await store.accept([record])
-                await store.begun(record.run_id, 1, "gone", now)
+                await store.begun(record.run_id, 1, record.owner, now)
 
     async with Watching(landing, per_file=True, store=place) as w:
         await until(lambda: w.errors and checked(w))
@@ -530,6 +559,57 @@ async def test_file_that_ends_the_process_again_and_again_is_left_out(
         put(landing / "poison.csv", "id\n3\n")
         await until(lambda: len(checked(w)) == 2)
         assert checked(w) == ["fine.csv", "poison.csv"]
+
+
+async def test_files_that_ran_beside_poison_have_their_runs_alone(
+    tmp_path: Path,
+) -> None:
+    landing, place = tmp_path / "landing", tmp_path / "runs.db"
+    landing.mkdir()
+    async with Watching(landing, per_file=True, store=place):
+        pass
+    names, now = ["a.csv", "b.csv", "c.csv"], SYSTEM_CLOCK.now()
+    async with Store(place) as store:
+        for name in names:
+            status = put(landing / name).stat()
+            told = {
+                "file": str(landing / name),
+                "file_modified": modified_of((status.st_mtime_ns, status.st_size)),
+                "file_size": status.st_size,
+            }
+            for n in range(7):
+                record = RunRecord(
+                    run_id=f"{name}{n}",
+                    checkpoint="rides",
+                    state=RunState.ACCEPTED,
+                    owner=f"process {n}",  # in which all of them ran
+                    accepted_at=now,
+                    trigger="file_watch",
+                    context=told,
+                )
+                await store.accept([record])
+                await store.begun(record.run_id, 1, record.owner, now)
+
+    running: list[int] = [0]
+    most: dict[str, int] = {}
+
+    async def source(context: Any) -> Any:
+        name = Path(context["file"]).name
+        running[0] += 1
+        most[name] = running[0]
+        await asyncio.sleep(0.05)
+        most[name] = max(most[name], running[0])
+        running[0] -= 1
+        return {"id": [1]}
+
+    options: Any = {"per_file": True, "max_concurrent": 4, "data_source": source}
+    async with Watching(landing, store=place, **options) as w:
+        put(landing / "new1.csv")
+        await until(lambda: len(checked(w)) == 4)
+        put(landing / "new2.csv")
+        put(landing / "new3.csv")
+        await until(lambda: len(checked(w)) == 6)
+    assert {name: most[name] for name in names} == dict.fromkeys(names, 1)
 
 
 def checked(w: Watching) -> list[str]:

@@ -326,6 +326,58 @@ async def test_some_refused_is_told_beside_the_success(
     assert "refused: ben@example.org: 550 no such user" in caplog.text
 
 
+async def test_who_is_refused_for_now_gets_it_later_and_nobody_twice() -> None:
+    ben, eve = "ben@example.org", "eve@example.org"
+    async with receiving() as inbox:
+        inbox.refused = {ben: "450 greylisted", eve: "550 no such user"}
+        action = mail(inbox, to_addresses=[TO, ben, eve])
+        told = await action.execute_async(BAD)
+        assert told.status == "error"
+        assert told.error == (
+            f"127.0.0.1: settled for 2 of 3; refused for now: {ben}: 450 greylisted"
+        )
+        assert (await action.execute_async(BAD)).status == "error"
+        del inbox.refused[ben]
+        told = await action.execute_async(BAD)
+
+    assert told.success
+    assert (told.message, told.details["recipients"]) == ("sent to 2 of 3", 2)
+    assert told.details["refused"] == {eve: "550 no such user"}
+    assert [one.recipients for one in inbox.mails] == [[TO], [ben]]
+    first, second = (one.message["Message-ID"] for one in inbox.mails)
+    assert first == second
+
+
+async def test_who_is_refused_for_good_at_last_does_not_undo_the_others() -> None:
+    ben = "ben@example.org"
+    async with receiving() as inbox:
+        inbox.refused = {ben: "450 greylisted"}
+        action = mail(inbox, to_addresses=[TO, ben])
+        await action.execute_async(BAD)
+        inbox.refused = {ben: "550 no such user"}
+        told = await action.execute_async(BAD)
+
+    assert (told.status, told.message) == ("success", "sent to 1 of 2")
+
+
+async def test_another_process_knows_who_has_it() -> None:
+    ben = "ben@example.org"
+    async with receiving() as inbox:
+        inbox.refused = {ben: "450 greylisted"}
+
+        def made() -> Any:
+            action = mail(inbox, to_addresses=[TO, ben], retry_delay_seconds=0.001)
+            found: Any = checkpoint("rides", ROWS, actions=[action], store="s.db")
+            return found
+
+        await made().run_async()
+        inbox.refused = {}
+        delivered = await deliver_due(Store("s.db"), [made()])
+
+    assert [error for _, error in delivered] == [None]
+    assert [one.recipients for one in inbox.mails] == [[TO], [ben]]
+
+
 @pytest.mark.parametrize(
     ("answer", "connections"), [("550 no such user", 1), ("450 greylisted", 3)]
 )

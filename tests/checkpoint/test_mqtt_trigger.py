@@ -81,6 +81,21 @@ async def test_messages_that_say_the_same_are_all_run() -> None:
             await broker.open()
 
 
+@pytest.mark.parametrize("name", [None, "id"])
+async def test_property_that_is_no_name_of_the_message_loses_none(
+    name: str | None,
+) -> None:
+    async with opened("mqtt") as broker:
+        runs = checkpoint(triggers=[broker.trigger(id_property=name)])
+        async with running(runs, store="runs.db") as (results, errors):
+            for number in range(3):
+                broker.sent = 7  # the name of who sends them
+                await broker.send(b"%d" % number)
+                await until(lambda: len(results) > number)  # noqa: B023 - awaited here
+    assert bodies(results) == [0, 1, 2]
+    assert errors == []
+
+
 async def test_old_protocol_keeps_messages_too() -> None:
     async with old_protocol() as broker:
         await unnamed(broker, broker.place, b"1", b"2")

@@ -17,6 +17,7 @@ import truthound.async_core.http  # noqa: F401 - imports block a running loop
 from probes import ROWS, checkpoint
 from scripted_server import Received, reply, serving
 from truthound.checkpoint import Checkpoint, CheckpointResult
+from truthound.checkpoint._trial import try_action
 from truthound.checkpoint.actions import OpenLineageAction
 from truthound.checkpoint.actions._lineage import dataset_of, lineage_id
 from truthound.errors import ConfigurationError
@@ -292,3 +293,20 @@ def test_unset_variables_are_told_by_validate() -> None:
     address, key = action.validate_config()
     assert "expected an address" in address
     assert "NOT_SET_ANYWHERE is not set" in key
+
+
+async def test_test_is_of_a_job_and_of_data_that_there_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(
+        "OPENLINEAGE_PARENT_ID", "dbt/job/0190c1e0-7b3c-7000-8000-0123456789ab"
+    )
+    async with serving(receiving) as server:
+        action = OpenLineageAction(url=server.url, dataset_name="lake.rides")
+        told, _ = await try_action(action, "rides")
+    assert told.success, told.error
+    for request in server.requests:
+        event = json.loads(request.body)
+        assert event["job"]["name"] == "rides.truthound-test"
+        assert event["inputs"][0]["name"] == "lake.rides.truthound-test"
+        assert "parent" not in event["run"]["facets"]

@@ -133,6 +133,19 @@ async def test_notification_on_a_lost_connection_is_lost_and_later_ones_come() -
     assert len(errors) == 1
 
 
+async def test_poison_is_buried_when_the_other_connection_was_lost() -> None:
+    channel = f"c-{secrets.token_hex(4)}"
+    async with linked() as link:
+        trigger = listening(channel, max_attempts=1, retry_delay_seconds=0.05)
+        probe = Probe(status=RuntimeError("it is broken"), triggers=[trigger])
+        async with running(probe) as (_, errors):
+            await until(lambda: is_heard(trigger))
+            pid = trigger._working.info.backend_pid
+            await link.execute("SELECT pg_terminate_backend(%s)", [pid])
+            await notify(link, channel, "poison")
+            await until(lambda: [e for e in errors if "dead letters" in e])
+
+
 async def test_notification_that_was_given_back_outlives_the_connection() -> None:
     channel = f"c-{secrets.token_hex(4)}"
     async with linked() as link:
@@ -301,6 +314,28 @@ async def test_dead_row_says_why_and_can_be_had_again() -> None:
         async with running(checkpoint(triggers=[broker.trigger()])) as (results, _):
             await until(lambda: results)
         assert await broker.pending() == 0
+
+
+@pytest.mark.parametrize("has_birth", [True, False])
+async def test_rows_of_a_table_that_counts_anew_are_run(has_birth: bool) -> None:
+    async with opened("postgres_notify") as broker:
+        if not has_birth:
+            drop = sql.SQL("ALTER TABLE {} DROP COLUMN created_at")
+            await broker.link.execute(drop.format(broker.table))
+        runs = checkpoint(triggers=[broker.trigger()])
+        async with running(runs, store="runs.db") as (results, _):
+            await broker.send(b"1")
+            await until(lambda: len(results) == 1)
+            await until(lambda: _is_settled(broker))
+            empty = sql.SQL("TRUNCATE {} RESTART IDENTITY").format(broker.table)
+            await broker.link.execute(empty)
+            await broker.send(b"1" if has_birth else b"2")
+            await until(lambda: len(results) == 2)
+    assert [r.metadata["message"]["id"] for r in results] == ["1", "1"]
+
+
+async def _is_settled(broker: Any) -> bool:
+    return await broker.pending() == 0
 
 
 async def test_table_that_is_not_there_is_named() -> None:

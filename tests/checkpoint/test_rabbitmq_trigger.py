@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aio_pika
 import pytest
 
 from brokers import opened, until
@@ -73,6 +74,20 @@ async def test_messages_that_say_the_same_are_all_run() -> None:
             await until(lambda: len(results) == 3)
         broker.settled = {"0", "1", "2"}  # whatever their names are
     assert [r.metadata["message"]["body"] for r in results] == ["go"] * 3
+    assert errors == []
+
+
+async def test_id_that_several_messages_have_loses_none() -> None:
+    async with opened("rabbitmq") as broker:
+        runs = checkpoint(triggers=[broker.trigger()])
+        async with running(runs, store="runs.db") as (results, errors):
+            for number in range(2):
+                said = aio_pika.Message(b"%d" % number, message_id="load")
+                await broker.channel.default_exchange.publish(said, broker.place)
+                await until(lambda: len(results) > number)  # noqa: B023 - awaited here
+        broker.settled = set()
+    assert [r.metadata["message"]["body"] for r in results] == [0, 1]
+    assert {r.metadata["message"]["id"] for r in results} == {"load"}
     assert errors == []
 
 

@@ -15,6 +15,8 @@ import pytest
 
 from cli.shell import call
 from scripted_server import Received, reply, serving
+from truthound.cli.alerts import _somebody
+from truthound.errors import ConfigurationError
 
 pytestmark = pytest.mark.timeout(120)  # many processes
 SECRET = "s3cr3t-t0ken"
@@ -155,3 +157,55 @@ async def test_several_actions_of_a_name_are_told_apart() -> None:
         assert "--checkpoint says which is meant" in found.stderr
         found = await desk.ask("actions", "test", "pricing", "--checkpoint", "fares")
         assert (found.returncode, "Connect" in found.stderr) == (4, True)
+
+
+async def test_mute_of_no_configured_checkpoint_is_told() -> None:
+    async with at_a_desk() as desk:
+        found = await desk.ask("alerts", "mute", "ridse", "--for", "2h")
+        assert found.returncode == 0
+        assert "no configured checkpoint is meant by ridse" in found.stderr
+        assert "did you mean 'rides'" in found.stderr
+        for what in ("rides", "r*", "tag:team=pricing"):
+            found = await desk.ask("alerts", "mute", what, "--for", "2h")
+            assert (found.returncode, found.stderr) == (0, "")
+
+
+async def test_mute_for_longer_than_there_are_years_is_refused() -> None:
+    async with at_a_desk() as desk:
+        found = await desk.ask("alerts", "mute", "rides", "--for", "99999999d")
+        assert found.returncode == 2
+        assert "after the last year" in found.stderr
+
+
+def test_user_without_a_name_is_asked_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    with pytest.raises(ConfigurationError, match="--by NAME"):
+        _somebody(None)
+    assert _somebody("Ann") == "Ann"
+
+
+async def test_alert_of_a_checkpoint_that_is_gone_is_forgotten() -> None:
+    async with at_a_desk() as desk:
+        await desk.run("1\n1")
+        wrong = await desk.ask("alerts", "forget", "ridse")
+        assert (wrong.returncode, "did you mean 'rides'" in wrong.stderr) == (2, True)
+        found = await desk.ask("alerts", "forget", "rides")
+        assert (found.returncode, found.stdout) == (0, "rides is forgotten\n")
+        assert (await desk.ask("alerts", "list")).returncode == 0
+
+
+async def test_test_of_what_is_disabled_says_so() -> None:
+    async with at_a_desk() as desk:
+        path = Path("truthound.yaml")
+        text = await asyncio.to_thread(path.read_text)
+        changed = text.replace("alerts: change", "enabled: false")
+        await asyncio.to_thread(path.write_text, changed)
+        found = await desk.ask("actions", "test", "pricing")
+        assert (found.returncode, "it is disabled" in found.stderr) == (4, True)
+        changed = text.replace("alerts: change", "notify_on: error")
+        await asyncio.to_thread(path.write_text, changed)
+        found = await desk.ask("actions", "test", "pricing")
+        assert (found.returncode, len(desk.bodies)) == (0, 1)

@@ -30,7 +30,7 @@ checkpoints:
   - name: fares
     data_source: fares.csv
     validators: [unique: {column: id}]
-    triggers: [{type: schedule, interval_minutes: 1000}]
+    triggers: [{type: file_watch, paths: [fares.csv], poll_interval_seconds: 60}]
 """
 
 

@@ -15,7 +15,7 @@ from truthound.async_core._policy import RetryPolicy
 from truthound.checkpoint._configured import Configured, Options
 from truthound.checkpoint._threads import ACTIONS, blocking, in_thread
 from truthound.checkpoint._time_limit import TimeLimit
-from truthound.checkpoint._tries import TRIES
+from truthound.checkpoint._tries import TESTING, TRIES
 from truthound.checkpoint.model import (
     ActionResult,
     ActionStatus,
@@ -171,10 +171,7 @@ class Action(Configured[A], Generic[A]):
             at_once: an attempt need not wait for a thread.
         """
         config = self._config
-        if not self.should_run(checkpoint_result.status):
-            why = (
-                f"notify_on {config.notify_on}" if config.enabled else "it is disabled"
-            )
+        if why := self._left_out_because(checkpoint_result.status):
             return self.result(ActionStatus.SKIPPED, why)
         if config.timeout_seconds != ActionConfig.timeout_seconds or seconds is None:
             seconds = config.timeout_seconds
@@ -207,6 +204,14 @@ class Action(Configured[A], Generic[A]):
         found.completed_at = found.completed_at or self.clock.now()
         found.duration_ms = found.duration_ms or (self.clock.monotonic() - began) * 1000
         return found
+
+    def _left_out_because(self, status: CheckpointStatus | str) -> str:
+        """Say why it does not run after a run that ended so; empty: it does."""
+        if not self.enabled:
+            return "it is disabled"
+        if TESTING.get() or self.should_run(status):
+            return ""
+        return f"notify_on {self._config.notify_on}"
 
     async def _attempted(
         self, attempt: Attempt, seconds: float, at_once: bool

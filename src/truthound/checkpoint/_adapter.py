@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from truthound.checkpoint._action import (
 )
 from truthound.checkpoint._threads import ACTIONS, in_thread
 from truthound.checkpoint.model import ActionResult, ActionStatus
+from truthound.errors import ConfigurationError
 
 
 @runtime_checkable
@@ -184,6 +185,31 @@ def ended(action: Any, status: ActionStatus, **said: Any) -> ActionResult:
 def name_of(action: Any) -> str:
     """Return what to call an action of any kind."""
     return str(getattr(action, "name", None) or type_of(action))
+
+
+def check_told_apart(actions: Sequence[Any]) -> None:
+    """See that notifications with a policy have different names.
+
+    What they have told is kept by name: the second would take what the first has told
+    for its own, and tell nobody.
+
+    Raises:
+        ConfigurationError: two have the same.
+    """
+    places: dict[str, int] = {}
+    for place, action in enumerate(actions):
+        bare = getattr(action, "wrapped_action", action)
+        if getattr(getattr(bare, "config", None), "alerts", None) is None:
+            continue
+        name = name_of(bare)
+        if name in places:
+            first = places[name]
+            raise ConfigurationError(
+                f"actions[{first}] ({type_of(actions[first])}) and actions[{place}] "
+                f"({type_of(action)}) are both called {name!r}, and what each of them "
+                "has told is kept by its name: tell them apart with 'name:'"
+            )
+        places[name] = place
 
 
 def type_of(action: Any) -> str:

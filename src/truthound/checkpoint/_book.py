@@ -120,4 +120,5 @@ def is_meant(what: str, checkpoint: str, tags: Mapping[str, str]) -> bool:
     if what.startswith("tag:"):
         tag, _, value = what.removeprefix("tag:").partition("=")
         return tag in tags and fnmatchcase(str(tags[tag]), value or "*")
-    return fnmatchcase(checkpoint, what)
+    # A name with brackets is no pattern that it fits itself.
+    return what == checkpoint or fnmatchcase(checkpoint, what)

@@ -9,9 +9,8 @@ from truthound._clock import SYSTEM_CLOCK
 from truthound.checkpoint._adapter import executed
 from truthound.checkpoint._clients import shared_client
 from truthound.checkpoint._run import new_run_id
-from truthound.checkpoint._tries import one_try
-from truthound.checkpoint.actions._notifying import TESTING
-from truthound.checkpoint.actions._sending import SENT, Sent
+from truthound.checkpoint._tries import TESTING, one_try
+from truthound.checkpoint.actions._sent import SENT, Sent
 from truthound.checkpoint.model import (
     ActionResult,
     CheckpointResult,
@@ -25,7 +24,7 @@ SECONDS = 30.0  # if the action does not say
 async def try_action(
     action: Any, checkpoint: str, tags: Any = None
 ) -> tuple[ActionResult, Sequence[Sent]]:
-    """Send one test message, whatever the policy of the action is.
+    """Send one test message, whatever ``notify_on`` and the policy of the action say.
 
     The message is labelled as a test, and nothing of it is kept.
 

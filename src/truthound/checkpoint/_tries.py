@@ -26,6 +26,9 @@ TRIES: ContextVar[dict[int, ActionError] | None] = ContextVar(
     "truthound_tries", default=None
 )
 
+# Whether somebody only tries the way: what is told is then labelled as a test.
+TESTING: ContextVar[bool] = ContextVar("truthound_testing", default=False)
+
 
 @contextmanager
 def one_try() -> Iterator[dict[int, ActionError]]:

@@ -25,6 +25,7 @@ __all__ = [
     "Mute",
     "acknowledge",
     "alerts_of",
+    "forget",
     "mute",
     "mutes_of",
     "unmute",
@@ -136,6 +137,32 @@ def acknowledge(store: Store, checkpoint: str, *, by: str) -> Alert:
         known = [alert.checkpoint for alert in alerts_of(store)]
         raise UnknownNameError("alert", checkpoint, known)
     return found
+
+
+def forget(store: Store, checkpoint: str) -> None:
+    """Forget what is known of a checkpoint that was renamed or removed. Blocks.
+
+    Of one that still runs, the next run that is not well begins a new incident.
+
+    Args:
+        store: that knows of it.
+        checkpoint: its name.
+
+    Raises:
+        UnknownNameError: it is not known.
+        StoreError: the store cannot be written.
+    """
+
+    def change(plain: Any) -> tuple[Any, bool]:
+        return None, plain is not None
+
+    if not store.change(f"{STANDING}{checkpoint}", change):
+        known = [
+            name.removeprefix(STANDING)
+            for name, plain in store.cursors(STANDING).items()
+            if plain is not None
+        ]
+        raise UnknownNameError("alert", checkpoint, known)
 
 
 def mute(store: Store, what: str, until: datetime, *, by: str, why: str = "") -> Mute:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from truthound._clock import SYSTEM_CLOCK, Clock
 from truthound.checkpoint._acting import act
-from truthound.checkpoint._adapter import adapt_to_async, name_of
+from truthound.checkpoint._adapter import adapt_to_async, check_told_apart, name_of
 from truthound.checkpoint._arrived import arrived, is_arrived, knowing, shown
 from truthound.checkpoint._asked import Asked
 from truthound.checkpoint._keeping import Keeper, accepted, kept
@@ -160,8 +160,10 @@ class Checkpoint(Asked):
 
         Raises:
             TypeError: it has neither ``execute()`` nor ``execute_async()``.
+            ConfigurationError: another notification with a policy has its name.
         """
         adapt_to_async(action)
+        check_told_apart([*self.actions, action])
         self.actions.append(action)
         return self
 

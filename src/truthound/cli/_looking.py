@@ -62,6 +62,18 @@ def span_of(text: str) -> timedelta:
         raise ConfigurationError(f"{text} is longer than time itself") from None
 
 
+def moment_in(text: str) -> datetime:
+    """Return the moment that is ``2h`` from now, in UTC.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    try:
+        return SYSTEM_CLOCK.now() + span_of(text)
+    except OverflowError:
+        raise ConfigurationError(f"{text} from now is after the last year") from None
+
+
 def moment_of(text: str) -> datetime:
     """Return the moment that ``7d`` (ago) or ``2026-11-01`` means, aware, in UTC.
 

@@ -13,7 +13,7 @@ from truthound.cli._lazy import LazyGroup
 from truthound.errors import ConfigurationError, UnknownNameError
 
 if TYPE_CHECKING:
-    from truthound.checkpoint.actions._sending import Sent
+    from truthound.checkpoint.actions._sent import Sent
 
 WRITING = ("store_result", "update_docs")  # they send nothing
 

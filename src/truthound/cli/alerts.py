@@ -11,6 +11,7 @@ import click
 from truthound.cli import _looking, _options, _store
 from truthound.cli._boundary import Exit, stderr, stdout
 from truthound.cli._lazy import LazyGroup
+from truthound.errors import ConfigurationError, TruthoundError, did_you_mean
 
 if TYPE_CHECKING:
     from truthound.checkpoint.alerts import Alert, Mute
@@ -23,6 +24,7 @@ STYLES = {"warning": "yellow", "failure": "red", "error": "red"}
     short_help="List, acknowledge or mute alerts.",
     commands_at={
         "ack": ("alerts:ack", "Say that you take care of one."),
+        "forget": ("alerts:forget", "Forget one of a checkpoint that is gone."),
         "list": ("alerts:list_", "List what is not well, and what is muted."),
         "mute": ("alerts:mute", "Tell nobody for a while."),
         "unmute": ("alerts:unmute", "Tell people again."),
@@ -36,6 +38,22 @@ def alerts() -> None:
 
 
 _by = click.option("--by", metavar="NAME", help="Who; your user name if left out.")
+
+
+def _somebody(by: str | None) -> str:
+    """Return who it is.
+
+    Raises:
+        ConfigurationError: it is not said, and the system does not know.
+    """
+    if by:
+        return by
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # of a user without a name, in a container
+        raise ConfigurationError(
+            "the system has no name for this user: say who it is with --by NAME"
+        ) from None
 
 
 @click.command("list", short_help="List what is not well, and what is muted.")
@@ -125,7 +143,7 @@ def ack(checkpoint: str, by: str | None, store: str | None, config: str | None) 
     if found is None:
         return Exit.NOTHING_SELECTED
     with found:
-        alert = acknowledge(found, checkpoint, by=by or getpass.getuser())
+        alert = acknowledge(found, checkpoint, by=_somebody(by))
     said = f"{alert.status} since {_looking.when(alert.since)}"
     stdout(f"{alert.acknowledged_by} takes care of {checkpoint}: {said}")
     return Exit.PASSED
@@ -153,19 +171,52 @@ def mute(
     WHAT is the name of a checkpoint, a glob, or tag:team=pricing. What is still so at
     the end is told then, with the next run.
     """
-    from truthound._clock import SYSTEM_CLOCK
     from truthound.checkpoint.alerts import mute as mute_in
 
     if (span is None) == (until is None):
         raise click.UsageError("say --for how long, or --until when")
     if span is not None:
-        end = SYSTEM_CLOCK.now() + _looking.span_of(span)
+        end = _looking.moment_in(span)
     else:
         assert until is not None
         end = _looking.day_or_moment(until)
     with _store.store_for(store, config) as found:
-        made = mute_in(found, what, end, by=by or getpass.getuser(), why=why)
+        made = mute_in(found, what, end, by=_somebody(by), why=why)
     stdout(f"{made.what} is muted until {_looking.when(made.until)}")
+    _tell_if_nothing_is_meant(what, config)
+    return Exit.PASSED
+
+
+def _tell_if_nothing_is_meant(what: str, config: str | None) -> None:
+    from truthound.checkpoint import load_checkpoints
+    from truthound.checkpoint._book import is_meant
+
+    try:
+        known = load_checkpoints(config)
+    except TruthoundError:  # it may be muted where no configuration is
+        return
+    if not any(is_meant(what, one.name, one.config.tags) for one in known):
+        hint = did_you_mean(what, [one.name for one in known])
+        stderr(f"truthound: no configured checkpoint is meant by {what}{hint}")
+
+
+@click.command(short_help="Forget one of a checkpoint that is gone.")
+@click.argument("checkpoint")
+@_store.place
+@_options.configuration
+def forget(checkpoint: str, store: str | None, config: str | None) -> int:
+    """Forget the alert of CHECKPOINT, which was renamed or removed.
+
+    What it still owes is left out with 'truthound outbox drop'.
+    """
+    from truthound.checkpoint.alerts import forget as forget_in
+
+    found = _looking.store_that_is(store, config)
+    if found is None:
+        return Exit.NOTHING_SELECTED
+    with found:
+        forget_in(found, checkpoint)
+    stdout(f"{checkpoint} is forgotten")
     return Exit.PASSED
 
 

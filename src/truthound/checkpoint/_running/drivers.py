@@ -127,6 +127,9 @@ class TimedDriver(Driver):
         if not trigger.config.catch_up or ledger is None:
             return
         known = await ledger.cursor(self._cursor())
+        if known is None:
+            before = entry.place_before(trigger)
+            known = await ledger.cursor(f"{entry.name}|{before}")
         if isinstance(known, str):
             missed = trigger.missed_since(datetime.fromisoformat(known))
             if missed is not None:

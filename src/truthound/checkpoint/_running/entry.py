@@ -129,8 +129,30 @@ class Entry:
             run.on_gone = partial(self._left, run, on_gone)
         return run.run_id
 
-    def place_of(self, trigger: BaseTrigger[Any]) -> str:
-        """Name a trigger of this checkpoint, alike in all processes that have it."""
+    def place_of(
+        self,
+        trigger: BaseTrigger[Any],
+        is_like: Callable[[Any], bool] = lambda other: True,
+    ) -> str:
+        """Name a trigger of this checkpoint, alike in all processes that have it.
+
+        It keeps its name when others of other types, or of other names, come and go.
+
+        Args:
+            trigger: which.
+            is_like: tells of one of its type and name whether it is counted, too.
+        """
+        kind, name = trigger.trigger_type, _own_name(trigger)
+        number = 0
+        for other in list(getattr(self.checkpoint, "triggers", ())):
+            if other is trigger:
+                break
+            same = (other.trigger_type, _own_name(other)) == (kind, name)
+            number += same and is_like(other)
+        return f"{number}:{kind}" + (f"={name}" if name else "")
+
+    def place_before(self, trigger: BaseTrigger[Any]) -> str:
+        """Name a trigger as it was named in the past: by its number among all."""
         triggers = list(getattr(self.checkpoint, "triggers", ()))
         place = next((n for n, t in enumerate(triggers) if t is trigger), len(triggers))
         return f"{place}:{trigger.trigger_type}"
@@ -219,3 +241,7 @@ class Entry:
     def _gone(self) -> None:
         self.running -= 1
         self.look()
+
+
+def _own_name(trigger: BaseTrigger[Any]) -> Any:
+    return getattr(trigger.config, "name", None)

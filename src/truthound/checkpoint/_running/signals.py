@@ -21,6 +21,7 @@ class Signals:
     def __init__(self) -> None:
         self.came: list[int] = []
         self._news = asyncio.Event()
+        self._heeded = 0  # of those that came, how many have ended a wait
 
     def take(self, number: int) -> None:
         """Note a signal."""
@@ -28,13 +29,21 @@ class Signals:
         self._news.set()
 
     async def until(self, task: asyncio.Task[Any]) -> None:
-        """Wait for the end of a task, or for the next signal."""
+        """Wait for the end of a task, or for the next signal.
+
+        One that came while nobody waited, such as during a start, is the next one.
+        """
+        if self._heeded < len(self.came):
+            self._heeded += 1
+            return
         self._news.clear()
         waiting = asyncio.get_running_loop().create_task(self._news.wait())
         try:
             await asyncio.wait([task, waiting], return_when="FIRST_COMPLETED")
         finally:
             await stop([waiting])
+        if self._heeded < len(self.came):
+            self._heeded += 1
 
     async def first_of(self, work: Coroutine[Any, Any, Any]) -> None:
         """Wait for the end of some work, or for the next signal, which cancels it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import quote, urlsplit
@@ -12,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from truthound.checkpoint._action import ActionConfig, NotifyCondition, check_number
 from truthound.checkpoint._alert_policy import AlertPolicy, policy_of
 from truthound.checkpoint._book import BOOK, MemoryBook
+from truthound.checkpoint._tries import TESTING
 from truthound.checkpoint.actions._alerting import Alerting, tags_of
 from truthound.checkpoint.actions._sending import SendingAction
 from truthound.checkpoint.messages.message import Message, MessageKind, message_of
@@ -25,9 +25,6 @@ from truthound.errors import ConfigurationError, StoreError
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 PLACES = ("checkpoint", "run_id", "status")  # that a link may name, in braces
-
-# Whether somebody only tries the way: what is told is then labelled as a test.
-TESTING: ContextVar[bool] = ContextVar("truthound_testing", default=False)
 
 
 @dataclass
@@ -129,10 +126,23 @@ class Notification(SendingAction[N], Generic[N]):
         book = BOOK.get() or self._own_book
         if policy is not None:
             return await Alerting(self, policy, book).tell(checkpoint_result)
+        if why := await self._muted(checkpoint_result, book):
+            return self.result("skipped", why)
         message = self._message(checkpoint_result)
         if message.is_bad:
             message = await _dated(message, book)
         return await self._notify(message, checkpoint_result)
+
+    async def _muted(self, result: CheckpointResult, book: MemoryBook) -> str | None:
+        """Say why nobody is to be told; None: somebody is, or has asked for it."""
+        if book.is_hurried:
+            return None
+        name, tags = result.checkpoint_name, tags_of(result)
+        try:
+            return await book.mute(name, tags, self.clock.now())
+        except StoreError as error:
+            logger.warning("%s: what is muted is not known: %s", result.run_id, error)
+            return None
 
     def _message(self, checkpoint_result: CheckpointResult, **more: Any) -> Message:
         """Return the message about a result, as the configuration wants it."""

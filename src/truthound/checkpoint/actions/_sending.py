@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +14,7 @@ from truthound.async_core._http_call import SECRET_ADDRESS
 from truthound.async_core._policy import parse_retry_after
 from truthound.checkpoint._action import ActionConfig, NativeAction
 from truthound.checkpoint._clients import prepare, shared_client
+from truthound.checkpoint.actions._sent import SENT, Sent
 from truthound.checkpoint.model import CheckpointResult, CheckpointStatus
 from truthound.errors import ActionError, ConfigurationError
 from truthound.secrets import Secret, without_password
@@ -29,27 +28,6 @@ A = TypeVar("A", bound=ActionConfig)
 # (429), RFC 8470 (425).
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 SHOWN = 200  # characters of an answer that refuses
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What was sent, fit to be shown: no secret is in it.
-
-    Attributes:
-        way: the method of HTTP, or what else carries it.
-        address: where to; of a secret one only the host.
-        headers: that came with it.
-        body: as text.
-    """
-
-    way: str
-    address: str
-    headers: Mapping[str, str]
-    body: str
-
-
-# Where it is there, whatever is sent is noted in it.
-SENT: ContextVar[list[Sent] | None] = ContextVar("truthound_sent", default=None)
 
 
 class SendingAction(NativeAction[A], Generic[A]):

@@ -53,6 +53,39 @@ class Server:
     password: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """That a recipient was refused.
+
+    Attributes:
+        said: by the server.
+        is_final: the same again would be refused again.
+    """
+
+    said: str
+    is_final: bool
+
+    @classmethod
+    def of(cls, code: int, message: str) -> Refused:
+        """Return what an answer means."""
+        return cls(_said(code, message), _is_final(code))
+
+
+class AllRefusedError(ActionError):
+    """No recipient was accepted.
+
+    Attributes:
+        refused: by recipient.
+    """
+
+    def __init__(self, host: str, refused: dict[str, Refused]) -> None:
+        super().__init__(
+            f"{host} refused all recipients: {listed(refused)}",
+            is_final=all(one.is_final for one in refused.values()),
+        )
+        self.refused = refused
+
+
 class _Connection(SMTP):
     """A connection that is cut off unless it said farewell.
 
@@ -70,7 +103,7 @@ class _Connection(SMTP):
 
 async def send(
     server: Server, sender: str, recipients: Sequence[str], content: bytes, utf8: bool
-) -> dict[str, str]:
+) -> dict[str, Refused]:
     """Send a mail and return what was refused, by recipient.
 
     Of many at once some wait: servers refuse who comes with too many connections. If
@@ -84,7 +117,8 @@ async def send(
         utf8: an address has other characters than ASCII before its @.
 
     Raises:
-        ActionError: the server is not there, or refuses the mail or all recipients.
+        AllRefusedError: no recipient was accepted.
+        ActionError: the server is not there, or refuses the mail.
     """
     async with _turn(server):
         return await _sent(server, sender, recipients, content, utf8)
@@ -92,7 +126,7 @@ async def send(
 
 async def _sent(
     server: Server, sender: str, recipients: Sequence[str], content: bytes, utf8: bool
-) -> dict[str, str]:
+) -> dict[str, Refused]:
     connection = _Connection(
         hostname=server.host,
         port=server.port,
@@ -113,7 +147,10 @@ async def _sent(
             await connection.quit(timeout=QUIT)
             connection.is_over = True
     except SMTPRecipientsRefused as error:
-        raise _all_refused(server, error) from error
+        told = {
+            one.recipient: Refused.of(one.code, one.message) for one in error.recipients
+        }
+        raise AllRefusedError(server.host, told) from error
     except SMTPResponseException as error:
         kind = "" if error.code > 0 else "not SMTP: "
         said = f"{kind}{_said(error.code, error.message)}"
@@ -126,7 +163,7 @@ async def _sent(
         raise ActionError(f"{server.host}: {error}", is_final=True) from error
     finally:
         connection.close()
-    return {who: _said(*answer) for who, answer in refused.items()}
+    return {who: Refused.of(*answer) for who, answer in refused.items()}
 
 
 Turns = dict[tuple[str, int], asyncio.Semaphore]  # by host and port
@@ -196,17 +233,9 @@ def _own_name() -> str:
     return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
-def _all_refused(server: Server, error: SMTPRecipientsRefused) -> ActionError:
-    told = {one.recipient: _said(one.code, one.message) for one in error.recipients}
-    return ActionError(
-        f"{server.host} refused all recipients: {listed(told)}",
-        is_final=all(_is_final(one.code) for one in error.recipients),
-    )
-
-
-def listed(refused: Mapping[str, str]) -> str:
+def listed(refused: Mapping[str, Refused]) -> str:
     """Return who was refused and why, in one line."""
-    return "; ".join(f"{who}: {why}" for who, why in refused.items())
+    return "; ".join(f"{who}: {one.said}" for who, one in refused.items())
 
 
 def _is_final(code: int) -> bool:

@@ -7,8 +7,9 @@ import contextlib
 import inspect
 import json
 import os
+import shlex
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -17,8 +18,11 @@ from typing import Any
 from truthound.async_core._tasks import undisturbed
 from truthound.checkpoint._action import ActionConfig, NativeAction
 from truthound.checkpoint._threads import ACTIONS, in_thread
+from truthound.checkpoint._tries import TESTING
+from truthound.checkpoint.actions._sent import SENT, Sent
 from truthound.checkpoint.model import ActionResult, CheckpointResult
 from truthound.errors import ActionError, ConfigurationError
+from truthound.secrets import Secret
 
 KEPT = 10_000  # characters of the end of what a command prints
 GRACE = 2.0  # seconds between asking a command to end and ending it
@@ -33,15 +37,16 @@ class CustomConfig(ActionConfig):
             with ``__call__`` of either kind, or its place as ``package.module:name``.
         shell_command: for ``/bin/sh``; a list of a program and its arguments goes
             without one.
-        environment: added to that of the command.
+        environment: added to that of the command. What is a secret, as everything
+            with ``${NAME}`` from a file, is ``***`` in what it prints.
         working_directory: of the command.
         pass_result_as_json: the command reads the result on standard input.
         capture_output: keep the end of what it prints in the details.
     """
 
     callback: Callable[[CheckpointResult], Any] | str | None = None
-    shell_command: str | list[str] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
+    shell_command: str | Secret | list[str | Secret] | None = None
+    environment: Mapping[str, str | Secret] = field(default_factory=dict)
     working_directory: str | os.PathLike[str] | None = None
     pass_result_as_json: bool = True
     capture_output: bool = True
@@ -51,13 +56,17 @@ class CustomConfig(ActionConfig):
         if (self.callback is None) == (not self.shell_command):
             raise ConfigurationError("expected either callback or shell_command")
         command = self.shell_command
-        is_list = isinstance(command, list) and all(isinstance(w, str) for w in command)
-        if command is not None and not isinstance(command, str) and not is_list:
+        words = command if isinstance(command, list) else [command]
+        if command is not None and not all(isinstance(w, (str, Secret)) for w in words):
             raise ConfigurationError(
                 f"shell_command is a text, or a list of texts, not {command!r}"
             )
-        for name, value in dict(self.environment).items():
-            if not isinstance(name, str) or not isinstance(value, str):
+        if not isinstance(self.environment, Mapping):
+            raise ConfigurationError(
+                f"environment is a mapping of texts, not {self.environment!r}"
+            )
+        for name, value in self.environment.items():
+            if not isinstance(name, str) or not isinstance(value, (str, Secret)):
                 raise ConfigurationError(
                     f"environment: {name} is a text, not {value!r}"
                 )
@@ -81,8 +90,8 @@ class CustomAction(NativeAction[CustomConfig]):
     ``ActionResult`` is the result, False a failure, a mapping goes into the details. A
     command that ends with another code than 0 is a failure; what is in the data never
     becomes part of its command line. It knows ``TRUTHOUND_CHECKPOINT``,
-    ``TRUTHOUND_RUN_ID`` and ``TRUTHOUND_STATUS``, and is ended with all its children
-    when its time is over.
+    ``TRUTHOUND_RUN_ID`` and ``TRUTHOUND_STATUS``, in a test ``TRUTHOUND_TEST``, and is
+    ended with all its children when its time is over.
 
     Example:
         >>> action = CustomAction(callback=lambda result: print(result.status))
@@ -98,10 +107,27 @@ class CustomAction(NativeAction[CustomConfig]):
                 found(self._config.callback)
             except ConfigurationError as error:
                 return [str(error)]
+        try:
+            for secret in self._secrets():
+                secret.reveal()
+        except ConfigurationError as error:
+            return [str(error)]
         folder = self._config.working_directory
         if folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - a text
             return [f"working_directory: there is no folder {folder}"]
         return []
+
+    def _secrets(self) -> list[Secret]:
+        """Return what must not be seen in what a command prints."""
+        given = self._config.shell_command
+        command = given if isinstance(given, list) else [given]
+        values = [*self._config.environment.values(), *command]
+        return [value for value in values if isinstance(value, Secret)]
+
+    def _safe(self, message: str) -> str:
+        for secret in self._secrets():
+            message = secret.conceal(message)
+        return message
 
     async def _execute_async(self, checkpoint_result: CheckpointResult) -> ActionResult:
         if self._config.callback is None:
@@ -127,7 +153,9 @@ class CustomAction(NativeAction[CustomConfig]):
     async def _run(self, result: CheckpointResult) -> ActionResult:
         config = self._config
         given = config.shell_command or ""
-        command = ["/bin/sh", "-c", given] if isinstance(given, str) else list(given)
+        words = list(given) if isinstance(given, list) else ["/bin/sh", "-c", given]
+        command = [revealed(word) for word in words]
+        own = {name: revealed(value) for name, value in config.environment.items()}
         content = b""
         if config.pass_result_as_json:
             content = json.dumps(result.to_dict()).encode()
@@ -141,7 +169,7 @@ class CustomAction(NativeAction[CustomConfig]):
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 cwd=config.working_directory,
-                env={**os.environ, **_variables(result), **config.environment},
+                env={**os.environ, **_variables(result), **own},
                 start_new_session=True,
             )
         )
@@ -161,12 +189,25 @@ class CustomAction(NativeAction[CustomConfig]):
         except BaseException:
             await undisturbed(_ended(process))
             raise
-        printed, code = reading.result(), process.returncode
+        # What is cut first would show the end of a secret.
+        printed, code = self._safe(reading.result())[-KEPT:], process.returncode
+        self._note_sent(words, printed)
         details: dict[str, Any] = {"exit_code": code, "output": printed}
         if code:
             told = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
             return self.result("failure", told, error=told, **details)
         return self.result("success", "exit code 0", **details)
+
+    def _note_sent(self, words: Sequence[str | Secret], printed: str) -> None:
+        noted = SENT.get()
+        if noted is not None:
+            command = shlex.join(map(str, words))
+            noted.append(Sent(way="COMMAND", address=command, headers={}, body=printed))
+
+
+def revealed(text: str | Secret) -> str:
+    """Return a text that may be a secret."""
+    return text.reveal() if isinstance(text, Secret) else text
 
 
 def found(callback: Any) -> Callable[[CheckpointResult], Any]:
@@ -211,6 +252,7 @@ async def _called(callback: Any, result: CheckpointResult) -> Any:
 
 def _variables(result: CheckpointResult) -> dict[str, str]:
     return {
+        **({"TRUTHOUND_TEST": "1"} if TESTING.get() else {}),
         "TRUTHOUND_CHECKPOINT": result.checkpoint_name,
         "TRUTHOUND_RUN_ID": result.run_id,
         "TRUTHOUND_STATUS": str(result.status),
@@ -233,7 +275,7 @@ async def _end_of(process: asyncio.subprocess.Process) -> str:
     kept = b""
     while chunk := await process.stdout.read(65_536):
         kept = (kept + chunk)[-4 * KEPT :]
-    return kept.decode("utf-8", "replace")[-KEPT:]
+    return kept.decode("utf-8", "replace")
 
 
 async def _ended_when_started(

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from truthound.checkpoint._action import ActionConfig, NotifyCondition
-from truthound.checkpoint.actions._notifying import TESTING
+from truthound.checkpoint._tries import TESTING
 from truthound.checkpoint.actions._sending import SendingAction, secret
 from truthound.checkpoint.messages.message import MessageKind, message_of
 from truthound.checkpoint.messages.text import as_text

@@ -8,7 +8,7 @@ import email.policy
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -18,15 +18,23 @@ from typing import Any
 
 from truthound.checkpoint._threads import ACTIONS, in_thread
 from truthound.checkpoint.actions._notifying import Notification, NotificationConfig
+from truthound.checkpoint.actions._partly import Partly
 from truthound.checkpoint.actions._places import ANY, check_places, filled, one_line
 from truthound.checkpoint.actions._sending import secret
-from truthound.checkpoint.actions._smtp import Server, context_of, listed, send
+from truthound.checkpoint.actions._smtp import (
+    AllRefusedError,
+    Refused,
+    Server,
+    context_of,
+    listed,
+    send,
+)
 from truthound.checkpoint.messages.html import as_html
 from truthound.checkpoint.messages.limits import MAIL_SUBJECT, cut
 from truthound.checkpoint.messages.message import Message
 from truthound.checkpoint.messages.text import as_text
 from truthound.checkpoint.model import ActionResult, CheckpointResult
-from truthound.errors import ConfigurationError
+from truthound.errors import ActionError, ConfigurationError
 from truthound.secrets import Secret, without_password
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
@@ -112,7 +120,8 @@ class EmailNotification(Notification[EmailConfig]):
 
     All tries to send it have the same ``Message-ID``, and the mails of one incident
     refer to the first of them. If the server refuses some recipients, the others get
-    it, and ``details["refused"]`` says who does not.
+    it, and ``details["refused"]`` says who does not. Those who are refused for now are
+    tried again, without those who have it.
 
     Example:
         >>> EmailNotification(
@@ -126,6 +135,7 @@ class EmailNotification(Notification[EmailConfig]):
 
     def __init__(self, config: EmailConfig | None = None, **options: Any) -> None:
         super().__init__(config, **options)
+        self._partly = Partly(self.name)
         _warn_of(self._config)
 
     def validate_config(self) -> list[str]:
@@ -166,20 +176,60 @@ class EmailNotification(Notification[EmailConfig]):
         shown = {header: str(value) for header, value in mail.items()}
         where = f"smtp://{server.host}:{server.port}"
         self._note_sent("SMTP", where, shown, as_text(message))
-        refused = await send(server, sender.addr_spec, recipients, content, utf8)
-        details: dict[str, Any] = {"refused": refused} if refused else {}
-        told = len(recipients) - len(refused)
-        said = f"sent to {told} of {len(recipients)}" if refused else "sent"
+        key = f"{self._key(checkpoint_result)}:{message.kind}"
+        before = await self._partly.ended(key)
+        left = [who for who in recipients if who not in before]
+        refused: dict[str, Refused] = {}
+        if left:
+            try:
+                refused = await send(server, sender.addr_spec, left, content, utf8)
+            except AllRefusedError as error:
+                if "" not in before.values():  # nobody has got it so far
+                    raise
+                refused = error.refused
+        ended = {
+            **before,
+            **{who: "" for who in left if who not in refused},
+            **{who: one.said for who, one in refused.items() if one.is_final},
+        }
         if refused:
             logger.warning("%s: refused: %s", self.name, self._safe(listed(refused)))
+        await self._see_to_the_rest(key, recipients, before, ended, refused)
+        rejected = {who: why for who, why in ended.items() if why}
+        details: dict[str, Any] = {"refused": rejected} if rejected else {}
+        told = len(ended) - len(rejected)
         return self.result(
             "success",
-            said,
+            f"sent to {told} of {len(recipients)}" if rejected else "sent",
             message_id=identity,
             recipients=told,
             thread=message.thread or identity,
             **details,
         )
+
+    async def _see_to_the_rest(
+        self,
+        key: str,
+        recipients: Sequence[str],
+        before: Mapping[str, str],
+        ended: Mapping[str, str],
+        refused: Mapping[str, Refused],
+    ) -> None:
+        """Let those be tried again who were refused for now; the others have it.
+
+        Raises:
+            ActionError: there are some.
+        """
+        later = {who: one for who, one in refused.items() if not one.is_final}
+        if later:
+            await self._partly.keep(key, ended)
+            told = len(recipients) - len(later)
+            raise ActionError(
+                f"{self._config.smtp_host}: settled for {told} of {len(recipients)}; "
+                f"refused for now: {listed(later)}"
+            )
+        if before:
+            await self._partly.keep(key, {})
 
     async def _server(self) -> Server:
         config: Any = self._config

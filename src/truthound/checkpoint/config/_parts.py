@@ -18,6 +18,8 @@ from truthound.secrets import Secret, references, refers, resolved
 # Options that are paths: relative ones begin at the folder of the file.
 _PATHS = {"store_path", "site_path", "working_directory", "paths", "config_path"}
 _PATHS |= {"ca_file"}
+# What may hold a secret if it refers to a variable, and is shown if not.
+_MAYBE_HIDDEN = {"environment", "shell_command"}
 _MAYBE_PATHS = {"holidays"}  # if it is no list
 _HOMES: dict[str, Any] = {"actions": actions, "triggers": triggers}
 
@@ -134,6 +136,8 @@ class Parts:
             ConfigurationError: it is of another type, or names a variable that is not
                 set and that is needed now.
         """
+        if "Secret" in str(expected) and option in _MAYBE_HIDDEN:
+            return self._hidden_if_it_refers(node, plain)
         if "Secret" in str(expected):
             return self._hidden(node, plain)
         if option != "payload_template" and refers(plain):
@@ -144,6 +148,17 @@ class Parts:
         if option in _PATHS or (option in _MAYBE_PATHS and isinstance(plain, str)):
             return self._located(plain)
         return plain
+
+    def _hidden_if_it_refers(self, node: Node, plain: Any) -> Any:
+        """Return texts that refer to a variable as secrets, others as they are."""
+        if isinstance(plain, dict):
+            return {
+                key.text: self._hidden_if_it_refers(value, value.plain())
+                for key, value in node.entries
+            }
+        if isinstance(plain, list):
+            return [self._hidden_if_it_refers(n, n.plain()) for n in node.items]
+        return self._hidden(node, plain) if refers(plain) else plain
 
     def _hidden(self, node: Node, plain: Any) -> Any:
         """Return texts as secrets; what they refer to is looked up at their use."""

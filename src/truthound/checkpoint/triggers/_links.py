@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from truthound.errors import ConfigurationError, did_you_mean
@@ -54,6 +56,21 @@ def check_one_of(option: str, given: Any, known: Sequence[str]) -> None:
             f"{option} is {', '.join(known[:-1])} or {known[-1]}, not {given!r}"
             f"{did_you_mean(str(given), known)}"
         )
+
+
+def digest_of(body: bytes) -> str:
+    """Return what tells messages apart that have one name and say different things."""
+    return hashlib.blake2b(body, digest_size=8).hexdigest()
+
+
+def apart(message: Any, by: str | None = None) -> Any:
+    """Return a message under a name that no other one has by mistake.
+
+    Args:
+        message: ``Received``, with a name that its sender has given.
+        by: what tells it from others of that name; None: what it says.
+    """
+    return replace(message, id=f"{message.id}@{by or digest_of(message.body)}")
 
 
 class Inbox:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from truthound.async_core._tasks import undisturbed
+from truthound.checkpoint.triggers._links import digest_of
 from truthound.checkpoint.triggers.messages import Received
 from truthound.errors import ConfigurationError
 
@@ -24,7 +26,8 @@ CREATE TABLE {table} (
     attempts integer NOT NULL DEFAULT 0,
     due_at timestamptz NOT NULL DEFAULT now(),
     why text,
-    changed_at timestamptz NOT NULL DEFAULT now()
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX ON {table} (id) WHERE state = 'waiting';
 CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS
@@ -56,7 +59,7 @@ WITH found AS MATERIALIZED (
 )
 UPDATE {table} AS rows SET attempts = attempts + 1, changed_at = now()
 FROM locked WHERE rows.id = locked.id
-RETURNING rows.id, rows.body, rows.headers, rows.attempts
+RETURNING rows.id, rows.body, rows.headers, rows.attempts, {birth}
 """
 # The lower half of a row's number, as a signed integer.
 LOW = "(id << 32 >> 32)::integer"
@@ -65,7 +68,13 @@ NEXT = """
 SELECT extract(epoch FROM min(due_at) - now())::float8 FROM {table}
 WHERE state = 'waiting' AND due_at > now()
 """
-KNOWN = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+KNOWN = """
+SELECT attname, atttypid::regtype::text FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0
+"""
+# When a row was made, alike whatever the time zone of the connection: a table that is
+# emptied may count from 1 again.
+BIRTH = "extract(epoch FROM rows.created_at)::text"
 
 
 class OutboxTable:
@@ -86,6 +95,7 @@ class OutboxTable:
         self._table = library.sql.Identifier(*name.split("."))
         self._held: set[int] = set()
         self._left: deque[Received] = deque()
+        self._birth = "NULL"
         self._key = 0  # of the advisory locks: the number of the table
 
     @staticmethod
@@ -116,8 +126,10 @@ class OutboxTable:
                 "returns the SQL for it"
             )
         cursor = await self._link.execute(KNOWN, [name])
-        known = {row[0] for row in await cursor.fetchall()}
-        if missing := sorted(COLUMNS - known):
+        known = dict(await cursor.fetchall())
+        if known.get("created_at", "").startswith("timestamp"):
+            self._birth = BIRTH
+        if missing := sorted(COLUMNS - set(known)):
             raise ConfigurationError(
                 f"table: {self._name} has no column {', '.join(missing)}; "
                 "PostgresNotifyTrigger.schema() returns the SQL for it"
@@ -142,19 +154,21 @@ class OutboxTable:
             key=self._key,
             most=most,
         )
-        rows = sorted(await cursor.fetchall())
+        rows = sorted(await cursor.fetchall(), key=itemgetter(0))
         self._held.update(row[0] for row in rows)
         self._left.extend(self._received(*row) for row in rows)
 
-    def _received(self, number: int, body: Any, headers: Any, attempt: int) -> Received:
-        told = headers if isinstance(headers, dict) else {}
+    def _received(
+        self, number: int, body: Any, headers: Any, attempt: int, birth: str | None
+    ) -> Received:
+        told, said = headers if isinstance(headers, dict) else {}, _bytes(body)
         return Received(
             id=str(number),
-            body=_bytes(body),
+            body=said,
             place=self._name,
             headers={str(key): str(value) for key, value in told.items()},
             attempt=attempt,
-            raw=number,
+            raw=(number, birth or digest_of(said)),
         )
 
     async def next_due(self) -> float:
@@ -192,7 +206,8 @@ class OutboxTable:
 
     async def _execute(self, statement: str, **values: Any) -> Any:
         sql = self._library.sql
-        query = sql.SQL(statement).format(table=self._table, low=sql.SQL(LOW))
+        parts = {"low": sql.SQL(LOW), "birth": sql.SQL(self._birth)}
+        query = sql.SQL(statement).format(table=self._table, **parts)
         return await self._link.execute(query, values)
 
 

@@ -137,6 +137,10 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
             )
         return found
 
+    def whole_paths(self) -> list[str]:
+        """Return the paths that it was given, from the root. Blocks."""
+        return [os.path.abspath(path) for path in self._given()]  # noqa: PTH100 - a text
+
     def anew(self) -> list[Landing]:
         """Forget what is known of files, and return the places. Blocks."""
         self._landings = None
@@ -156,6 +160,13 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
 
     def wait_for(self, now: float) -> float | None:
         return 0.0 if self._ready else None
+
+    def next_up(self) -> Arrival | None:
+        """Return what :meth:`take` would return if each file has a run of its own."""
+        with self._lock:
+            if not self._config.per_file or not self._ready:
+                return None
+            return next(iter(self._ready.values()))
 
     def take(self) -> TriggerResult:
         with self._lock:

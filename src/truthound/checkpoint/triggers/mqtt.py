@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,7 +15,13 @@ from urllib.parse import unquote, urlsplit
 from truthound.async_core._tasks import stop, undisturbed
 from truthound.checkpoint._action import check_number
 from truthound.checkpoint._threads import TRIGGERS, in_thread
-from truthound.checkpoint.triggers._links import Inbox, check_one_of, texts, translated
+from truthound.checkpoint.triggers._links import (
+    Inbox,
+    apart,
+    check_one_of,
+    texts,
+    translated,
+)
 from truthound.checkpoint.triggers.messages import (
     MessageConfig,
     MessageTrigger,
@@ -56,7 +62,8 @@ class MQTTConfig(MessageConfig):
         protocol: the version, ``5`` or ``3.1.1``.
         session_seconds: for which the server keeps the session, and its messages, when
             nobody is connected (version 5; else it is the server's affair).
-        id_property: the user property (version 5) that names a message.
+        id_property: the user property (version 5) by which publishers name each
+            message, such as ``truthound-id``; None: messages have no names.
         ssl_ca_file: certificates to trust; None: those of the system.
         ssl_cert_file: the own certificate, if the server asks for one.
         ssl_key_file: its key; None: it is in the same file.
@@ -67,7 +74,7 @@ class MQTTConfig(MessageConfig):
     client_id: str | None = None
     protocol: str = "5"
     session_seconds: float = 7 * 24 * 3600.0
-    id_property: str = "id"
+    id_property: str | None = None
     ssl_ca_file: str | None = None
     ssl_cert_file: str | None = None
     ssl_key_file: str | None = None
@@ -82,6 +89,8 @@ class MQTTConfig(MessageConfig):
             check_text("client_id", self.client_id)
         check_one_of("protocol", self.protocol, PROTOCOLS)
         check_number("session_seconds", self.session_seconds)
+        if self.id_property is not None:
+            check_text("id_property", self.id_property)
         if self.dead_letter is not None and set("+#") & set(self.dead_letter):
             raise ConfigurationError(
                 f"dead_letter is a topic without + and #, not {self.dead_letter!r}"
@@ -303,7 +312,7 @@ class MQTTTrigger(MessageTrigger[MQTTConfig]):
         headers: dict[str, str] = {}
         for key, value in getattr(message.properties, "UserProperty", None) or ():
             headers.setdefault(key, value)
-        name = headers.get(self._config.id_property) or self._id_of(message)
+        name = self._named(headers) or self._id_of(message)
         received = Received(
             id=name,
             body=bytes(message.payload),
@@ -312,6 +321,14 @@ class MQTTTrigger(MessageTrigger[MQTTConfig]):
             raw=(paho, message.mid, message.qos),
         )
         self._inbox.put(received)
+
+    def key(self, message: Received) -> str:
+        is_named = self._named(message.headers)
+        return super().key(apart(message) if is_named else message)
+
+    def _named(self, headers: Mapping[str, str]) -> str | None:
+        name = self._config.id_property
+        return None if name is None else headers.get(name)
 
     def _is_dead(self, topic: str) -> bool:
         """Tell whether a filter such as ``plant/#`` catches what was buried."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from truthound.async_core._limit import check_seconds
 from truthound.async_core._tasks import stop
-from truthound.checkpoint.triggers._links import Inbox, texts, translated
+from truthound.checkpoint.triggers._links import Inbox, apart, texts, translated
 from truthound.checkpoint.triggers._outbox_table import OutboxTable
 from truthound.checkpoint.triggers.messages import (
     MessageConfig,
@@ -159,16 +159,22 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
                 async with asyncio.timeout(pause):
                     await self._news.wait()
 
+    def key(self, message: Received) -> str:
+        if message.raw is None:
+            return super().key(message)
+        # With its birth: a table that was emptied may count from 1 again.
+        return super().key(apart(message, message.raw[1]))
+
     async def acknowledge(self, messages: Sequence[Received]) -> None:
         if self._config.table is not None:
             with self._translated():
-                await self._outbox().done([message.raw for message in messages])
+                await self._outbox().done([message.raw[0] for message in messages])
 
     async def give_back(self, messages: Sequence[Received], delay: float) -> None:
         if self._config.table is None:
             self._inbox.put_later(messages, delay)
             return
-        numbers = [message.raw for message in messages]
+        numbers = [message.raw[0] for message in messages]
         with self._translated():
             await self._outbox().give_back(numbers, delay)
         self._news.set()
@@ -176,7 +182,7 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
     async def bury(self, message: Received, why: str) -> None:
         if self._config.table is not None:
             with self._translated():
-                await self._outbox().bury(message.raw, why[:LONGEST_REASON])
+                await self._outbox().bury(message.raw[0], why[:LONGEST_REASON])
             return
         place = self._config.dead_letter or f"{message.place}{DEAD}"
         payload = message.body.decode("utf-8", "replace")
@@ -185,8 +191,14 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
             told = payload  # what it says is more than why
         if self._working is None:
             raise ConnectionError(LOST)
-        with self._translated():
-            await self._working.execute("SELECT pg_notify(%s, %s)", [place, told])
+        link = self._working
+        try:
+            with self._translated():
+                await link.execute("SELECT pg_notify(%s, %s)", [place, told])
+        except ConnectionError as error:
+            if link.closed and link is self._working:
+                self._inbox.fail(error)  # both are made anew
+            raise
 
     async def disconnect(self) -> None:
         self._rows = None

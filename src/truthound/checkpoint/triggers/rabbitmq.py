@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from truthound.async_core._tasks import stop
-from truthound.checkpoint.triggers._links import Inbox, check_one_of, translated
+from truthound.checkpoint.triggers._links import Inbox, apart, check_one_of, translated
 from truthound.checkpoint.triggers.messages import (
     MessageConfig,
     MessageTrigger,
@@ -113,6 +113,10 @@ class RabbitMQTrigger(MessageTrigger[RabbitMQConfig]):
     async def receive(self, most: int) -> list[Received]:
         found: list[Received] = await self._inbox.take(most, look=self._is_consuming)
         return found
+
+    def key(self, message: Received) -> str:
+        is_named = message.raw is not None and message.raw[1].message_id
+        return super().key(apart(message) if is_named else message)
 
     async def acknowledge(self, messages: Sequence[Received]) -> None:
         ours = self._ours(messages)
