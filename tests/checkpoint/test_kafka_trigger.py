@@ -118,10 +118,13 @@ async def test_dead_letter_says_where_it_was_and_why() -> None:
     import aiokafka
 
     async with opened("kafka") as broker:
-        producer = aiokafka.AIOKafkaProducer(bootstrap_servers=broker.url)
+        poison = b"poison" * 200_000  # more than aiokafka writes, unless it is told to
+        producer = aiokafka.AIOKafkaProducer(
+            bootstrap_servers=broker.url, max_request_size=2**22
+        )
         await producer.start()
         await producer.send_and_wait(
-            broker.place, b"poison", key=b"k", headers=[("who", b"me")]
+            broker.place, poison, key=b"k", headers=[("who", b"me")]
         )
         await producer.stop()
         broker.sent = 1
@@ -138,7 +141,7 @@ async def test_dead_letter_says_where_it_was_and_why() -> None:
         found = await reader.getone()
         await reader.stop()
     assert results[0].metadata["message"]["headers"] == {"who": "me", "key": "k"}
-    assert (found.key, found.value) == (b"k", b"poison")
+    assert (found.key, found.value) == (b"k", poison)
     assert dict(found.headers) == {
         "who": b"me",
         "truthound-why": b"RuntimeError: it is broken",

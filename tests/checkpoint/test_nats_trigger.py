@@ -49,6 +49,24 @@ async def test_headers_and_subject_are_told() -> None:
     assert message["headers"] == {"Who": "me"}
 
 
+async def test_poison_too_large_for_a_dead_letter_is_named_there() -> None:
+    async with opened("nats") as broker:
+        most = broker.client.max_payload
+        await broker.send(b"x" * (most - 20))
+        trigger = broker.trigger(max_attempts=1)
+        runs = checkpoint(data=_broken, triggers=[trigger])
+        _, errors = await results_of(runs, 2)
+        assert any("goes to the dead letters" in error for error in errors)
+        letter = await broker.stream.get_msg(f"{broker.place}-dead", 1)
+    assert letter.headers["Truthound-Id"].startswith("1-")
+    assert letter.headers["Truthound-Left-Out"] == f"{most - 8} bytes"
+    assert letter.data in (None, b"")
+
+
+def _broken(_: Any) -> Any:
+    raise ValueError("not so")
+
+
 async def test_stream_is_found_by_its_subject() -> None:
     async with opened("nats") as broker:
         await broker.send(b"1")

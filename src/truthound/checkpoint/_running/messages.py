@@ -7,12 +7,13 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from contextvars import Context
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from truthound.async_core._tasks import undisturbed
 from truthound.checkpoint._running.active import INSIDE, ActiveRun
-from truthound.checkpoint._running.attempts import Attempts
+from truthound.checkpoint._running.attempts import Attempts, together
 from truthound.checkpoint._running.drivers import FAREWELL, Driver, Stray, ended
 from truthound.checkpoint._running.settling import Batch, Settling
 from truthound.checkpoint._trigger import TriggerStatus
@@ -57,14 +58,20 @@ class MessageDriver(Driver):
         self._has_connected = asyncio.Event()
         self._held: dict[str, Batch] = {}  # by the keys of their messages
         self._under_way = 0  # runs
+        self._is_alone = False  # whether beside that which is under way nothing may be
         self._waiting = 0  # batches that wait for a run of somebody else
         self._is_first = trigger.config.run_immediately
         self._said = ""  # the last thing that went wrong
-        self._settling = Settling(
-            trigger, runs.ledger, self._tell, self._buried, self._settled
-        )
         self._prefix = f"{entry.name}|{entry.place_of(trigger)}"
         self._attempts = Attempts(runs.ledger, self._prefix)
+        self._settling = Settling(
+            trigger,
+            runs.ledger,
+            self._attempts,
+            self._tell,
+            self._buried,
+            self._settled,
+        )
 
     async def begin(self) -> None:
         self.trigger.on_change = self._changed
@@ -96,6 +103,16 @@ class MessageDriver(Driver):
     # ------------------------------------------------------------------- the connection
 
     async def _live(self) -> None:
+        """Receive as long as there is something to do, and leave the broker then."""
+        await self._work()
+        if self.is_over:  # who has said so sees to the rest
+            return
+        while self._held:
+            self._is_empty.clear()
+            await self._is_empty.wait()
+        await undisturbed(self._disconnected())
+
+    async def _work(self) -> None:
         """Connect, and receive, again and again."""
         parting, self.trigger.parting = self.trigger.parting, None
         if parting is not None:  # it was removed and is added again
@@ -168,29 +185,48 @@ class MessageDriver(Driver):
                 continue
             size = config.batch_size
             most = self._places() if size == 1 else size
-            received = await self.trigger.receive(most)
-            if received and config.batch_window_seconds > 0:
-                await self._gather(received, most, config.batch_window_seconds)
-            fresh = await self._fresh(received)
+            new: dict[str, Batch] = {}
             try:
+                self._take(await self.trigger.receive(most), new)
+                if new and config.batch_window_seconds > 0:
+                    await self._gather(new, most, config.batch_window_seconds)
+                fresh = await self._fresh(new)
                 while fresh:
-                    number = _together(fresh, size)
+                    number = together(fresh, size)
                     if not await self._begun(fresh[:number]):
                         return
+                    for batch in fresh[:number]:
+                        del new[batch.key]
                     del fresh[:number]
             finally:
-                for batch in fresh:
-                    self._settling.give_back(batch, 0.0)
+                for batch in new.values():
+                    if not batch.is_over:
+                        self._settling.give_back(batch, 0.0, is_spared=True)
 
-    async def _gather(self, received: list[Received], most: int, window: float) -> None:
+    async def _gather(self, new: dict[str, Batch], most: int, window: float) -> None:
         """Wait for more messages after the first ones."""
         end = self._loop.time() + window
-        while len(received) < most and (left := end - self._loop.time()) > 0:
-            received += await self.trigger.receive_more(most - len(received), left)
+        while len(new) < most and (left := end - self._loop.time()) > 0:
+            self._take(await self.trigger.receive_more(most - len(new), left), new)
+
+    def _take(self, received: Sequence[Received], new: dict[str, Batch]) -> None:
+        """Have received messages in hand; the broker hears of them from now on."""
+        for message in received:
+            key = self.trigger.key(message)
+            held = self._held.get(key)
+            if held is None:
+                slot = f"{MESSAGES}{self._prefix}|{key}"
+                batch = Batch({key: message}, {}, key, slot)
+                self._held[key] = new[key] = batch
+            else:  # this delivery is the one that counts from now on
+                first = held.messages[key].attempt
+                held.messages[key] = replace(message, attempt=first)
 
     def _places(self) -> int:
         """Return how many runs may be started now."""
         if not self.can_run() or self._settling.waiting >= UNSETTLED:
+            return 0
+        if self._is_alone:
             return 0
         config, trigger = self.trigger.config, self.trigger
         places: int = config.max_concurrent - self.entry.running - self._waiting
@@ -198,45 +234,46 @@ class MessageDriver(Driver):
             places = min(places, config.max_runs - trigger.run_count)
         return places
 
-    async def _free(self) -> bool:
-        """Wait until a run could be started; False: that is over."""
+    async def _free(self, *, is_alone: bool = False) -> bool:
+        """Wait until a run could be started; False: that is over.
+
+        Args:
+            is_alone: and nothing would be beside it.
+        """
         while not self.is_over and self.trigger.should_continue():
-            if self._places() > 0:
+            if self._places() > 0 and not (is_alone and self._under_way):
                 return True
             self._place.clear()
             await self._place.wait()
         return False
 
-    async def _fresh(self, received: Sequence[Received]) -> list[Batch]:
+    async def _fresh(self, new: dict[str, Batch]) -> list[Batch]:
         """Return what is to be run, each message by itself; deal with the rest."""
-        new: dict[str, Received] = {}
-        for message in received:
-            key = self.trigger.key(message)
-            held = self._held.get(key)
-            if held is None:
-                new[key] = message
-            else:  # it runs; this delivery is the one that counts from now on
-                held.messages[key] = message
-        counts = await self._attempts.counted(self.trigger, list(new.values()))
+        config = self.trigger.config
+        firsts = [batch.messages[key] for key, batch in new.items()]
+        counts = await self._attempts.counted(self.trigger, firsts)
+        is_shared = config.batch_size > 1 or config.max_concurrent > 1
         fresh: list[Batch] = []
-        most = self.trigger.config.max_attempts
-        for (key, message), attempt in zip(new.items(), counts, strict=True):
-            slot = f"{MESSAGES}{self._prefix}|{key}"
-            batch = self._held[key] = Batch({key: message}, {key: attempt}, key, slot)
+        for (key, batch), attempt in zip(new.items(), counts, strict=True):
+            batch.attempts[key] = attempt
             if self._settling.is_checked(key):
                 self._settling.acknowledge(batch)
-            elif attempt <= most:
+            elif not self._attempts.is_overdue(
+                batch, config.max_attempts, is_shared=is_shared
+            ):
                 fresh.append(batch)
-            elif await self._settling.is_finished(slot):
+            elif await self._settling.is_finished(batch.slot):
                 self._settling.acknowledge(batch)
             else:
                 self._settling.bury(batch, OVERDUE.format(attempt - 1))
-        return fresh
+        return self._attempts.in_turn(fresh)
 
     async def _begun(self, parts: Sequence[Batch]) -> bool:
         """Start the run of some messages; False: no runs are started any more."""
-        if not await self._free():
+        is_alone = len(parts) == 1 and self._attempts.is_suspect(parts[0])
+        if not await self._free(is_alone=is_alone):
             return False
+        await self._attempts.begin(parts)
         batch = parts[0] if len(parts) == 1 else self._joined(parts)
         trigger = self.trigger
         told = trigger.told(
@@ -244,6 +281,7 @@ class MessageDriver(Driver):
         )
         trigger.record_run()
         self._under_way += 1
+        self._is_alone = is_alone
         reason = f"{len(parts)} messages" if len(parts) > 1 else "a message"
         try:
             self.start_run(
@@ -254,6 +292,7 @@ class MessageDriver(Driver):
             )
         except BaseException as error:
             self._under_way -= 1
+            self._is_alone = False
             if isinstance(error, NotRunningError):
                 return False
             raise
@@ -273,6 +312,8 @@ class MessageDriver(Driver):
     def _gone(self, batch: Batch, run: ActiveRun) -> None:
         """Decide what becomes of messages whose run is over."""
         self._under_way -= 1
+        self._is_alone = False  # if it was, it was this one
+        self._attempts.survived(batch)
         attempt = max(batch.attempts.values())
         config = self.trigger.config
         delay = config.delay(attempt)
@@ -280,9 +321,13 @@ class MessageDriver(Driver):
             self._waiting += 1
             self.entry.runs.spawn(self._fate(batch, delay))
         elif run.verdict is not None or not run.is_kept or not run.done.done():
-            self._settling.give_back(batch, delay if self.entry.is_open else 0.0)
+            is_stop = self.is_over or not self.entry.is_open
+            self._settling.give_back(
+                batch, 0.0 if is_stop else delay, is_spared=is_stop
+            )
         elif run.done.cancelled():
-            self._settling.give_back(batch, 0.0)
+            is_stop = self.is_over or not self.entry.is_open
+            self._settling.give_back(batch, 0.0, is_spared=is_stop)
         elif run.done.result().status != CheckpointStatus.ERROR:
             self._settling.acknowledge(batch)
         elif attempt >= config.max_attempts and len(batch.messages) == 1:
@@ -316,7 +361,7 @@ class MessageDriver(Driver):
                 await self._place.wait()
             left = {id(b): b for b in self._held.values() if not b.is_over}
             for batch in left.values():
-                self._settling.give_back(batch, 0.0)
+                self._settling.give_back(batch, 0.0, is_spared=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL / 2):
                     while self._held:
@@ -328,20 +373,6 @@ class MessageDriver(Driver):
     async def _left(self) -> None:
         await _stopped(self._tasks)
         await self._disconnected()
-
-
-def _together(batches: Sequence[Batch], most: int) -> int:
-    """Return how many of the first go into one run.
-
-    A message that is delivered again has a run of its own: if it is poison, it is not
-    to take others with it.
-    """
-    number = 0
-    for batch in batches[:most]:
-        if batch.attempts[batch.key] > 1:
-            break
-        number += 1
-    return max(1, number)
 
 
 async def _stopped(tasks: Sequence[asyncio.Task[None]]) -> None:

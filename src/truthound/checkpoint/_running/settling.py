@@ -15,12 +15,14 @@ from truthound.errors import StoreError, TriggerError
 from truthound.store import RunState
 
 if TYPE_CHECKING:
+    from truthound.checkpoint._running.attempts import Attempts
     from truthound.checkpoint._running.ledger import Ledger
 
 logger: logging.Logger = logging.getLogger("truthound.checkpoint")
 
 AGAIN = 1.0  # seconds between two looks at a run that somebody else has
 REMEMBERED = 10_000  # messages that were checked, the latest
+LOUD = 3  # burials that fail, after which it is said again
 UNENDED = (RunState.ACCEPTED, RunState.RUNNING)
 
 
@@ -34,6 +36,8 @@ class Batch:
         key: of all of them.
         slot: of their run, in the store.
         is_over: whether somebody has decided what becomes of them.
+        is_spared: whether this delivery is not counted: a stop has cut it off.
+        is_own: whether it has a run that is counted as a message's own.
     """
 
     messages: dict[str, Received]
@@ -41,6 +45,8 @@ class Batch:
     key: str
     slot: str
     is_over: bool = field(default=False)
+    is_spared: bool = field(default=False)
+    is_own: bool = field(default=False)
 
 
 class Settling:
@@ -49,6 +55,7 @@ class Settling:
     Args:
         trigger: speaks to the broker.
         ledger: of the store; None: there is none.
+        attempts: counts the deliveries.
         failed: told what goes wrong with the broker.
         told: told what was buried.
         settled: called with each batch of which the broker knows, and whether it does
@@ -59,12 +66,14 @@ class Settling:
         self,
         trigger: MessageTrigger[Any],
         ledger: Ledger | None,
+        attempts: Attempts,
         failed: Callable[[BaseException], None],
         told: Callable[[BaseException], None],
         settled: Callable[[Batch, bool], None],
     ) -> None:
         self._trigger = trigger
         self._ledger = ledger
+        self._attempts = attempts
         self._failed = failed
         self._told = told
         self._settled = settled
@@ -73,6 +82,7 @@ class Settling:
         self._has_work = asyncio.Event()
         # Checked, though the broker may not know it.
         self._checked: OrderedDict[str, None] = OrderedDict()
+        self._unburied: dict[str, int] = {}  # how often that has failed
 
     @property
     def waiting(self) -> int:
@@ -89,9 +99,15 @@ class Settling:
         self._done.append(batch)
         self._has_work.set()
 
-    def give_back(self, batch: Batch, delay: float) -> None:
-        """Have messages delivered again, after so many seconds."""
-        batch.is_over = True
+    def give_back(self, batch: Batch, delay: float, *, is_spared: bool = False) -> None:
+        """Have messages delivered again, after so many seconds.
+
+        Args:
+            batch: of the messages.
+            delay: the seconds.
+            is_spared: do not count this delivery.
+        """
+        batch.is_over, batch.is_spared = True, is_spared
         self._other.append((batch, delay, ""))
         self._has_work.set()
 
@@ -114,13 +130,23 @@ class Settling:
         other, self._other = self._other, []
         if done:
             await self._acknowledged(done)
+        await self._attempts.spare([b for b, _, _ in other if b.is_spared])
         for batch, delay, why in other:
-            is_gone = False
+            told = dict(batch.messages)
             if delay is None:
                 is_gone = await self._buried(batch, why)
             else:
-                await self._given_back(list(batch.messages.values()), delay)
-            self._settled(batch, is_gone)
+                is_gone = False
+                await self._given_back(list(told.values()), delay)
+            if not _has_newer(batch, told):
+                self._settled(batch, is_gone)
+            elif is_gone:
+                self.acknowledge(batch)
+            else:  # not at once: it would come before this is known again
+                wait = self._trigger.config.delay(
+                    max(batch.attempts.values(), default=1)
+                )
+                self.give_back(batch, max(delay or 0.0, wait))
 
     async def fate(self, batch: Batch, delay: float, limit: Callable[[], bool]) -> None:
         """Wait for what becomes of a run that has the same messages, or had no end.
@@ -158,15 +184,20 @@ class Settling:
         return found
 
     async def _acknowledged(self, done: Sequence[Batch]) -> None:
-        messages = [m for batch in done for m in batch.messages.values()]
+        told = [(batch, dict(batch.messages)) for batch in done]
         try:
-            await self._trigger.acknowledge(messages)
+            await self._trigger.acknowledge(
+                [message for _, messages in told for message in messages.values()]
+            )
         except Exception as error:  # noqa: BLE001 - they come again, and are known then
             self._failed(error)
         # What is acknowledged may come again all the same: not every broker confirms.
         self._remember(done)
-        for batch in done:
-            self._settled(batch, True)
+        for batch, messages in told:
+            if _has_newer(batch, messages):  # delivered again meanwhile
+                self.acknowledge(batch)
+            else:
+                self._settled(batch, True)
 
     def _remember(self, done: Sequence[Batch]) -> None:
         for batch in done:
@@ -189,9 +220,11 @@ class Settling:
                 await trigger.bury(message, why)
             except Exception as error:  # noqa: BLE001 - it comes again
                 self._failed(error)
+                self._again_unburied(key, message, error)
                 await self._given_back([message], trigger.config.delay(number))
                 is_gone = False
             else:
+                self._unburied.pop(key, None)
                 times = f"{number} {'delivery' if number == 1 else 'deliveries'}"
                 self._told(
                     TriggerError(
@@ -200,3 +233,24 @@ class Settling:
                     )
                 )
         return is_gone
+
+    def _again_unburied(self, key: str, message: Received, error: Exception) -> None:
+        """Say it loudly when a message can, again and again, not be buried."""
+        times = self._unburied.pop(key, 0) + 1
+        self._unburied[key] = times  # the latest stand last
+        while len(self._unburied) > REMEMBERED:
+            del self._unburied[next(iter(self._unburied))]
+        rounds, rest = divmod(times, LOUD)
+        if not rest and rounds & (rounds - 1) == 0:  # the 3rd, 6th, 12th ...
+            self._told(
+                TriggerError(
+                    f"message {message.id} of {message.place} cannot be put to the "
+                    f"dead letters, tried {times} times: "
+                    f"{type(error).__name__}: {error}"
+                )
+            )
+
+
+def _has_newer(batch: Batch, told: dict[str, Received]) -> bool:
+    """Tell whether a message came once more while the broker was told of it."""
+    return any(message is not told.get(k) for k, message in batch.messages.items())

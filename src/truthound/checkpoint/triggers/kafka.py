@@ -223,16 +223,24 @@ class KafkaTrigger(MessageTrigger[KafkaConfig]):
         with self._translated():
             if self._producer is None:
                 producer = library.AIOKafkaProducer(
-                    **await self._servers(), acks="all", request_timeout_ms=ANSWER
+                    **await self._servers(),
+                    acks="all",
+                    request_timeout_ms=ANSWER,
+                    max_request_size=NEVER,  # what was read may be written
                 )
                 self._producer = producer
                 await producer.start()
-            await self._producer.send_and_wait(
-                self._config.dead_letter or f"{record.topic}.dead",
-                record.value,
-                key=record.key,
-                headers=headers,
-            )
+            place = self._config.dead_letter or f"{record.topic}.dead"
+            try:
+                await self._producer.send_and_wait(
+                    place, record.value, key=record.key, headers=headers
+                )
+            except library.errors.MessageSizeTooLargeError:
+                # Larger than the topic takes, with the reason: without the content.
+                size = len(record.value or b"") + len(record.key or b"")
+                left_out = ("truthound-left-out", f"{size} bytes".encode())
+                own = [*headers[len(record.headers) :], left_out]
+                await self._producer.send_and_wait(place, b"", headers=own)
         await self.acknowledge([message])
 
     async def disconnect(self) -> None:

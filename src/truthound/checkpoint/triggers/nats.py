@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,19 +192,23 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
 
     async def bury(self, message: Received, why: str) -> None:
         js = self._client.jetstream()
-        subject = self._config.dead_letter
-        if subject is None:
+        if (subject := self._config.dead_letter) is None:
             subject = f"dead.{self._stream}"
             await self._graveyard(js, subject)
-        headers = {k: v for k, v in message.headers.items() if not _is_theirs(k)}
-        headers |= {
-            "Truthound-Why": " ".join(why.split()),
+        given = message.headers.items()
+        headers = {k: v for k, v in given if not k.lower().startswith("nats-")}
+        added = {
+            "Truthound-Why": " ".join(why.split())[:1_000],
             "Truthound-Id": message.id,
             "Truthound-Subject": message.place,
             # Written once, should the acknowledgement get lost.
             "Nats-Msg-Id": f"{self._stream} {self.durable()} {message.id}",
         }
-        await js.publish(subject, message.body, headers=headers)
+        body = message.body
+        if _size(headers | added, body) > self._client.max_payload:  # it would hang up
+            added["Truthound-Left-Out"] = f"{_size(headers, body)} bytes"
+            headers, body = {}, b""
+        await js.publish(subject, body, headers=headers | added)
         await self.acknowledge([message])
 
     async def renew(self, messages: Sequence[Received]) -> None:
@@ -355,8 +359,7 @@ class NATSTrigger(MessageTrigger[NATSConfig]):
         return [m.reply for m in self._came if m.reply.startswith("$JS.ACK.")]
 
     async def _heard(self, message: Any) -> None:
-        done = self._acknowledging.get(message.subject)
-        if done is None:
+        if (done := self._acknowledging.get(message.subject)) is None:
             self._came.append(message)
             self._news.set()
         elif not done.done():
@@ -388,8 +391,10 @@ def _received(message: Any) -> Received:
     )
 
 
-def _is_theirs(header: str) -> bool:
-    return header.lower().startswith("nats-")
+def _size(headers: Mapping[str, str], body: bytes) -> int:
+    """Return the bytes of a message as the server counts them."""
+    lines = ["NATS/1.0", *(f"{name}: {value}" for name, value in headers.items()), ""]
+    return sum(len(line.encode()) + 2 for line in lines) + len(body)
 
 
 _UNFIT = re.compile(r"[\s.*>/\\]")
