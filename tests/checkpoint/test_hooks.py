@@ -580,6 +580,21 @@ async def test_message_that_waits_is_left_to_a_start_that_runs_it(
     assert {result.run_id} == {answers[1].json()["run_id"], again.json()["run_id"]}
 
 
+async def test_message_that_waits_is_left_to_the_same_runner(tmp_path: Path) -> None:
+    options: Any = {"store": tmp_path / "s.db", "recovery": "rerun"}
+    checkpoint = waiting_behind_one()
+    async with served(checkpoint, **options) as hooks:
+        answers = [await hooks.post(signed(id_=f"m{n}")) for n in range(2)]
+        await hooks.runner.stop_async(wait=False)
+        checkpoint.actions.clear()
+        await hooks.runner.start_async()
+        again = await hooks.post(signed(id_="m1"))
+        ids = [r.run_id for r in await hooks.ended()]
+
+    assert again.json() == answers[1].json()
+    assert ids == [a.json()["run_id"] for a in answers]
+
+
 async def test_message_that_was_here_before_needs_no_place(tmp_path: Path) -> None:
     async with served(hooked(), store=tmp_path / "s.db") as hooks:
         first = await hooks.post(signed())

@@ -6,7 +6,17 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, text, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    delete,
+    false,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from truthound.store._processes import is_gone
 from truthound.store._rows import as_text, run_of_row
@@ -73,6 +83,7 @@ def recover(
     known: Collection[str] | None,
     again: Collection[str],
     attempts: int,
+    is_start: bool = False,
 ) -> Recovered:
     """Take over what owners have left that are gone.
 
@@ -88,16 +99,21 @@ def recover(
         known: checkpoints whose runs are looked at; None: all.
         again: of these, the ones whose runs are run again.
         attempts: how often a run may begin; one that was only waiting has not begun.
+        is_start: this owner has no runs yet: requests of its own are from its last end.
     """
     at = present(connection, now)
     for row in connection.execute(select(owners)).all():
         if row.owner != owner and _is_gone(row, at):
             forget(connection, [row.owner])
     living = select(owners.c.owner)
+    own_left: ColumnElement[bool] = false()
+    if is_start:
+        is_ours = runs.c.owner == as_text(owner)
+        own_left = and_(is_ours, runs.c.slot.startswith(HOOKS))
     left = (
         select(runs, results.c.seq.is_not(None).label("has_result"))
         .outerjoin(results, results.c.seq == runs.c.seq)
-        .where(runs.c.state.in_(ACTIVE), runs.c.owner.not_in(living))
+        .where(runs.c.state.in_(ACTIVE), or_(runs.c.owner.not_in(living), own_left))
         .order_by(runs.c.seq)
     )
     if known is not None:

@@ -246,6 +246,7 @@ class Store(Asking, Owing, Remembering):
         known: Collection[str] | None = None,
         again: Collection[str] = (),
         attempts: int = 3,
+        is_start: bool = False,
     ) -> Recovered:
         """Take over what owners have left that are gone.
 
@@ -257,6 +258,7 @@ class Store(Asking, Owing, Remembering):
             known: checkpoints whose runs are looked at; None: all.
             again: of these, the ones whose runs are run again.
             attempts: how often a run may begin; the last one ends as failed.
+            is_start: this owner has no runs yet.
 
         Raises:
             StoreError: the store cannot be read or written.
@@ -265,7 +267,13 @@ class Store(Asking, Owing, Remembering):
 
         def work(connection: Connection) -> Recovered:
             return _recovery.recover(
-                connection, owner, now, known=known, again=again, attempts=attempts
+                connection,
+                owner,
+                now,
+                known=known,
+                again=again,
+                attempts=attempts,
+                is_start=is_start,
             )
 
         found: Recovered = await self._call(work)

@@ -158,8 +158,7 @@ class Ledger:
             await retained(self.store)
             try:
                 await self.store.register(self._owner)
-                self._is_present.set()
-                await self._recover()
+                await self._recover(is_start=True)
             except BaseException:
                 await undisturbed(self._leave())
                 raise
@@ -212,7 +211,7 @@ class Ledger:
             logger.error("%s", error)
         await in_thread(self.store.release, SOURCES)
 
-    async def _recover(self) -> None:
+    async def _recover(self, *, is_start: bool = False) -> None:
         known = self._known()
         is_shared = self.store.url.get_backend_name() == "postgresql"
         found = await self.store.recover(
@@ -221,6 +220,7 @@ class Ledger:
             known=list(known) if is_shared else None,
             again=list(known) if self._policy == "rerun" else (),
             attempts=ATTEMPTS,
+            is_start=is_start,
         )
         self._take_over(found, known)
 
