@@ -182,6 +182,11 @@ def test_misspelt_or_useless_source_is_named(tmp_path: Path) -> None:
     (problem,) = checkpoint.add_trigger(early).validate()
     assert "run_immediately" in problem
 
+    gone = FileWatchTrigger(paths=tmp_path, per_file=True, events=["deleted"])
+    checkpoint.triggers[:] = []
+    (problem,) = checkpoint.add_trigger(gone).validate()
+    assert "events: data_source is trigger:file" in problem
+
     wrong = Checkpoint("c", data_source="trigger:files", validators=["null"])
     assert "trigger:file is the file that" in wrong.validate()[0]
 
@@ -640,6 +645,22 @@ async def test_odd_names_and_a_burst(tmp_path: Path) -> None:
         files = await w.until(lambda f: len(f) >= 205)
     assert len(files) == 205
     assert set(names) < set(files)
+
+
+async def test_name_that_is_no_utf8_is_named(tmp_path: Path) -> None:
+    name = os.fsdecode(b"a\xff.csv")
+    try:
+        (tmp_path / name).touch()
+    except OSError:
+        pytest.skip("the file system takes no such names")
+    (tmp_path / name).unlink()
+    async with Watching(tmp_path, per_file=True) as w:
+        put(tmp_path / name)
+        await until(lambda: bool(w.results))
+    (result,) = w.results
+    assert result.error is not None
+    assert "a\\xff.csv: its name is no UTF-8; rename it" in result.error
+    w.errors.clear()
 
 
 async def test_pipe_is_no_file_and_holds_up_nobody(tmp_path: Path) -> None:

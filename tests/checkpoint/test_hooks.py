@@ -346,6 +346,7 @@ async def test_clocks_may_differ_by_the_tolerance(ago: float, status: int) -> No
     [
         ("{", "application/json", 400),
         ('{"a": NaN}', "application/json", 400),
+        ('{"a": -1e999}', "application/json", 400),
         ("[" * 100_000, "application/json", 400),
         (b"\xff\xfe", "application/json", 400),
         (b"\xff", "text/plain", 400),
@@ -474,6 +475,14 @@ def test_validate_tells_of_a_secret_that_is_none(secret: str) -> None:
 
     assert problem.startswith("rides: hook: ")
     assert "not base64" not in problem
+
+
+def test_validate_tells_of_a_secret_that_is_short() -> None:
+    (problem,) = hooked(secret=[SECRET, "c2hvcnQ="]).validate()
+
+    assert problem.startswith("rides: hook: secret: it holds 5 bytes")
+    assert hooked(secret="short", scheme="github").validate() == []
+    assert hooked(unsigned=True).validate() == []
 
 
 def test_secret_is_not_shown() -> None:

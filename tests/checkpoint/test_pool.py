@@ -168,7 +168,8 @@ async def test_cancelled_submit_many_cancels_all() -> None:
     async with CheckpointPool(2) as pool:
         probes = [Probe(f"p{n}", 60, watched=watched) for n in range(5)]
         task = asyncio.create_task(pool.submit_many(probes))
-        await asyncio.sleep(0.01)
+        while len(watched.begun) < 2:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -20,6 +20,7 @@ from more_brokers import PostgresBroker
 from probes import Probe, checkpoint
 from truthound.checkpoint import AsyncCheckpointRunner
 from truthound.checkpoint.triggers import PostgresNotifyTrigger
+from truthound.checkpoint.triggers._outbox_table import OutboxTable
 from truthound.errors import MissingDependencyError
 
 pytestmark = pytest.mark.realtime
@@ -224,6 +225,26 @@ async def test_row_that_one_gives_back_another_gets() -> None:
                 (found,) = await other.receive(1)
             assert await broker.taken() == 1
     assert found.attempt == 2
+
+
+async def test_row_that_comes_to_be_due_between_two_questions_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = OutboxTable.next_due
+
+    async def slow(self: OutboxTable) -> float:
+        await asyncio.sleep(0.2)
+        return await asked(self)
+
+    async with opened("postgres_notify") as broker, connected(broker.trigger()) as one:
+        await broker.send(b"1")
+        found = await one.receive(1)
+        await one.give_back(found, 0.1)
+        await one.receive_more(1, 0.01)  # the notification is taken in
+        monkeypatch.setattr(OutboxTable, "next_due", slow)
+        async with asyncio.timeout(5):
+            (found_again,) = await one.receive(1)
+    assert found_again.attempt == 2
 
 
 async def test_two_processes_share_a_table() -> None:

@@ -487,3 +487,15 @@ async def test_nothing_is_made_up_for_on_a_day_that_does_not_count(
     if "holidays" in options:
         after_it = later + timedelta(days=1)
         assert len(await reasons_at(after_it, hourly(), store, bool)) == 1
+
+
+@pytest.mark.parametrize("kind", [CronTrigger, ScheduleTrigger])
+def test_time_that_is_over_is_told(kind: Any) -> None:
+    when = {"expression": "@daily"} if kind is CronTrigger else {"interval_hours": 1}
+    over = kind(**when, end_time="2001-02-03T04:05:06Z")
+    daily = kind(**when, end_time="04:05")
+
+    assert over.validate_config() == [
+        "end_time: 2001-02-03T04:05:06+00:00 is over: it never runs"
+    ]
+    assert daily.validate_config() == []

@@ -12,12 +12,12 @@ an ``error`` in words, and ``Retry-After`` where it may be sent again.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from truthound.checkpoint.triggers.hook import HookRefusedError, HookTrigger
+from truthound.checkpoint.triggers.messages import _READER as READER
 from truthound.errors import ConfigurationError, MissingDependencyError
 
 try:
@@ -190,15 +190,11 @@ def _parsed(content_type: str, body: bytes) -> Any:
     if not is_json and kind:
         return text
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return READER.decode(text)
     except (ValueError, RecursionError):
         if is_json:
             raise HookRefusedError(400, "the body is no JSON") from None
         return text
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"JSON has no {text}")
 
 
 def _refusal(error: HookRefusedError) -> Response:

@@ -140,8 +140,23 @@ def listed(text: str, options: ReadOptions) -> tuple[Path, list[Path]]:
 
     Raises:
         DataNotFoundError: there are none.
+        UnsupportedDataError: the name of one is no UTF-8.
         DataError: a folder cannot be read.
     """
+    base, files = _listed(text, options)
+    for file in files:
+        if not (name := str(file)).isascii():
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+                raise UnsupportedDataError(
+                    f"{shown}: its name is no UTF-8; rename it"
+                ) from None
+    return base, files
+
+
+def _listed(text: str, options: ReadOptions) -> tuple[Path, list[Path]]:
     path = Path(text).expanduser()
     try:
         is_folder, exists = path.is_dir(), path.exists()

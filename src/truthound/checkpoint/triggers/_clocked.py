@@ -86,6 +86,12 @@ class ClockTrigger(TimedTrigger[T], Generic[T]):
         self._zone: tzinfo = self._window.zone
         self._part: tuple[object, float] = (None, 0.0)
 
+    def validate_config(self) -> list[str]:
+        end, now = self._window.end, self.clock.now()
+        if isinstance(end, datetime) and end <= now:
+            return [f"end_time: {end.isoformat()} is over: it never runs"]
+        return []
+
     def _later(self, nominal: object) -> float:
         """Return by how many seconds a time is later: drawn once for each."""
         if not self._config.jitter_seconds:

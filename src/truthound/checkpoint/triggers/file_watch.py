@@ -135,6 +135,11 @@ class FileWatchTrigger(PushTrigger[FileWatchConfig]):
             found.append(
                 f"run_immediately: data_source is {ARRIVED}: there is none yet"
             )
+        if isinstance(source, str) and source == ARRIVED and "deleted" in self.events:
+            found.append(
+                f"events: data_source is {ARRIVED}, and a file that was deleted is not "
+                "there to be read"
+            )
         return found
 
     def whole_paths(self) -> list[str]:

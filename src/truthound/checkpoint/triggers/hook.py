@@ -27,6 +27,7 @@ from truthound.errors import ConfigurationError, TriggerError, did_you_mean
 from truthound.secrets import Secret
 
 SCHEMES = ("standard", "github", "bearer")
+SHORTEST = 24  # bytes of a secret, says Standard Webhooks
 GITHUB_ID = "x-github-delivery"
 GITHUB_SIGNATURE = "x-hub-signature-256"
 # These hold secrets, or what could be used again in place of one.
@@ -156,10 +157,17 @@ class HookTrigger(PushTrigger[HookConfig]):
         return given if given is not None else str(getattr(self.checkpoint, "name", ""))
 
     def validate_config(self) -> list[str]:
+        if self._config.unsigned:
+            return []
         try:
-            self._keys()
+            shortest = min(map(len, self._keys()))
         except ConfigurationError as error:
             return [str(error)]
+        if self._config.scheme == "standard" and shortest < SHORTEST:
+            return [
+                f"secret: it holds {shortest} bytes; Standard Webhooks wants "
+                f"{SHORTEST} and more, such as 'openssl rand -base64 32' prints"
+            ]
         return []
 
     def wait_for(self, now: float) -> float | None:

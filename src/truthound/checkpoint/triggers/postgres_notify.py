@@ -152,9 +152,13 @@ class PostgresNotifyTrigger(MessageTrigger[PostgresNotifyConfig]):
             self._news.clear()
             with self._translated():
                 taken = await self._outbox().taken(most)
+                if not taken:
+                    due = await self._outbox().next_due()
+                    # What has come to be due between the two is in neither of them.
+                    taken = await self._outbox().taken(most)
                 if taken:
                     return taken
-                pause = min(self._config.poll_seconds, await self._outbox().next_due())
+                pause = min(self._config.poll_seconds, due)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._news.wait()
