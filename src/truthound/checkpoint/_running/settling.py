@@ -130,7 +130,7 @@ class Settling:
         other, self._other = self._other, []
         if done:
             await self._acknowledged(done)
-        await self._attempts.spare([b for b, _, _ in other if b.is_spared])
+        await self._spared([batch for batch, _, _ in other if batch.is_spared])
         for batch, delay, why in other:
             told = dict(batch.messages)
             if delay is None:
@@ -147,6 +147,12 @@ class Settling:
                     max(batch.attempts.values(), default=1)
                 )
                 self.give_back(batch, max(delay or 0.0, wait))
+
+    async def _spared(self, batches: Sequence[Batch]) -> None:
+        try:
+            await self._attempts.spare(batches)
+        except Exception as error:  # noqa: BLE001 - they count, then
+            self._failed(error)
 
     async def fate(self, batch: Batch, delay: float, limit: Callable[[], bool]) -> None:
         """Wait for what becomes of a run that has the same messages, or had no end.

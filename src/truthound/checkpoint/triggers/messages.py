@@ -36,7 +36,9 @@ class MessageConfig(TriggerConfig):
         batch_size: messages that go into one run at most.
         batch_window_seconds: how long to wait for more, after the first.
         max_attempts: deliveries of a message; one that comes once more, or whose run
-            could not be completed in the last of them, goes to the dead letters.
+            could not be completed in the last of them, goes to the dead letters. What
+            a stop has cut off is not counted if there is a store; if there is none, a
+            message that was never checked to its end has twice as many.
         retry_delay_seconds: before a message is delivered again whose run could not be
             completed; it doubles each time, up to a minute.
         dead_letter: where such messages go that no run can be completed for; None: a
