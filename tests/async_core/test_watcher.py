@@ -344,7 +344,11 @@ async def test_relative_folder_and_link_keep_the_name_given(folder: Path) -> Non
         iteration = watcher.watch()
         put(folder / f"{given_path.name}.csv", "x")
         async with asyncio.timeout(PATIENCE):
-            assert await anext(iteration) == given_path / f"{given_path.name}.csv"
+            found = await anext(iteration)
+            # What was written in the same moment before counts as new, too.
+            while found.name != f"{given_path.name}.csv":
+                found = await anext(iteration)
+        assert found == given_path / f"{given_path.name}.csv"
         await iteration.aclose()
 
 
