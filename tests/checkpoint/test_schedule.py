@@ -490,12 +490,14 @@ async def test_nothing_is_made_up_for_on_a_day_that_does_not_count(
 
 
 @pytest.mark.parametrize("kind", [CronTrigger, ScheduleTrigger])
-def test_time_that_is_over_is_told(kind: Any) -> None:
+def test_time_that_is_over_is_told(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
     when = {"expression": "@daily"} if kind is CronTrigger else {"interval_hours": 1}
     over = kind(**when, end_time="2001-02-03T04:05:06Z")
     daily = kind(**when, end_time="04:05")
 
-    assert over.validate_config() == [
-        "end_time: 2001-02-03T04:05:06+00:00 is over: it never runs"
-    ]
-    assert daily.validate_config() == []
+    for trigger in (over, daily):
+        assert trigger.validate_config() == []  # the checkpoint can be run
+        trigger.start()
+        trigger.stop()
+    (told,) = caplog.messages
+    assert told.endswith(": end_time 2001-02-03T04:05:06+00:00 is over: it never runs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -68,6 +69,8 @@ class ClockConfig(TriggerConfig):
         return Window(zone_of(self.timezone), begin, end, weekdays, frozenset(days))
 
 
+logger: logging.Logger = logging.getLogger("truthound.checkpoint")
+
 T = TypeVar("T", bound=ClockConfig)
 
 
@@ -86,11 +89,14 @@ class ClockTrigger(TimedTrigger[T], Generic[T]):
         self._zone: tzinfo = self._window.zone
         self._part: tuple[object, float] = (None, 0.0)
 
-    def validate_config(self) -> list[str]:
-        end, now = self._window.end, self.clock.now()
-        if isinstance(end, datetime) and end <= now:
-            return [f"end_time: {end.isoformat()} is over: it never runs"]
-        return []
+    def start(self) -> None:
+        """Begin; say so if it never runs, which is no fault of a configuration."""
+        super().start()
+        end = self._window.end
+        if isinstance(end, datetime) and end <= self.clock.now():
+            logger.warning(
+                "%s: end_time %s is over: it never runs", self.name, end.isoformat()
+            )
 
     def _later(self, nominal: object) -> float:
         """Return by how many seconds a time is later: drawn once for each."""
