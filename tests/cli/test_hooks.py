@@ -135,10 +135,9 @@ def test_run_that_was_accepted_outlives_a_kill(listening: Any) -> None:
     served.ended(signal.SIGKILL)
     with Store("s.db") as store:
         (before,) = store.runs()
-    again = listening()
+    again = listening("--grace", "0.1")
     repeated = again.post("wait").json()["run_id"]
-    again.process.send_signal(signal.SIGTERM)
-    again.ended(signal.SIGTERM)  # the second one cuts off
+    again.ended(signal.SIGTERM)
     with Store("s.db") as store:
         newer, older = store.runs()
 
