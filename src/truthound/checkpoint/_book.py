@@ -13,6 +13,7 @@ from typing import Any
 from truthound.checkpoint._threads import SOURCES, in_thread
 from truthound.checkpoint.messages.message import moment_text
 from truthound.checkpoint.model import CheckpointResult
+from truthound.errors import StoreError
 
 Change = Callable[[Any], tuple[Any, Any]]
 
@@ -53,7 +54,7 @@ class MemoryBook:
         Raises:
             StoreError: there is none.
         """
-        raise NotImplementedError("nothing is put off without a store")
+        raise StoreError(f"the result of {run_id} is kept nowhere: there is no store")
 
 
 class StoreBook(MemoryBook):
